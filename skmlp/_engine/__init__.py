@@ -1,0 +1,1 @@
+"""The numerical core: NumPy and SciPy only, no estimator and no vocabulary module is known here."""

@@ -1,0 +1,96 @@
+"""SciPy's L-BFGS-B on the same objective, state and stopping criteria as the training loop."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import minimize
+
+from .network import block_rows
+from .training import INTERRUPTED, consult, judge
+
+
+def train_lbfgs(objective, data, state, plan, *, watch=None, callbacks=()):
+    """Minimise the objective over all rows.
+
+    Parameters are those of `skmlp._engine.training.train`, for a state of one member.
+    `plan.optimizer.max_fun` bounds the evaluations, and SciPy stops once the largest entry of the
+    gradient is at most `plan.tol`, as in scikit-learn; an iteration counts as an epoch. Values
+    and gradients are computed block by block in theta's dtype, SciPy works in float64.
+    """
+    state.start()
+    problem = _Problem(objective, data, state)
+    # The training loss cannot stall in a line search: without a watch only SciPy's rule counts.
+    plan = plan if watch else replace(plan, n_iter_no_change=np.inf)
+    for callback in callbacks:
+        callback.on_train_begin(state)
+
+    def iteration(intermediate_result):
+        before = state.theta.copy()
+        state.theta[...] = intermediate_result.x
+        state.epoch += 1
+        state.losses.append(np.array([float(intermediate_result.fun)]))
+        judge(state, plan, watch, before if plan.weight_tol > 0 else None)
+        consult(state, callbacks)
+        if not state.running.any():
+            raise StopIteration
+
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            result = minimize(
+                problem,
+                state.theta[0].astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                callback=iteration,
+                options={
+                    "maxfun": plan.optimizer.max_fun,
+                    "maxiter": plan.max_epochs,
+                    "gtol": plan.tol,
+                },
+            )
+        _conclude(result, state)
+    except KeyboardInterrupt:
+        state.interrupted = True
+        state.stop(state.running, INTERRUPTED)
+    state.theta[...] = state.kept
+    for callback in callbacks:
+        callback.on_train_end(state)
+
+
+class _Problem:
+    """Mean loss and gradient as a function of a float64 vector."""
+
+    def __init__(self, objective, data, state):
+        self.objective, self.data = objective, data
+        self.theta = state.theta.copy()
+        self.workspace = objective.workspace(1, self.theta.dtype, training=True)
+        self.block = block_rows(objective.network, 1)
+        self.part, self.grad = np.empty_like(self.theta), np.empty_like(self.theta)
+
+    def __call__(self, x):
+        self.theta[...] = x
+        work = self.workspace.work
+        self.grad.fill(0.0)
+        values, total = 0.0, 0.0
+        for batch in self.data.batches(self.block, None, work):
+            rows, y, weight, weight_sum = batch
+            values = values + self.objective.value_and_grad(
+                self.theta, rows, y, weight, self.workspace, self.part
+            )
+            self.grad += self.part
+            total += weight_sum
+        means, scale = self.objective.finish(self.theta, values, self.grad, total)
+        return float(means[0]), self.grad[0].astype(np.float64) * scale
+
+
+def _conclude(result, state):
+    """Take over SciPy's verdict if none of our criteria has ended the training."""
+    if not state.running.any():
+        return
+    state.theta[...] = result.x
+    if not state.losses:
+        state.losses.append(np.array([float(result.fun)]))
+    finite = np.isfinite(result.fun) and np.isfinite(state.theta).all()
+    state.diverged[:] = not finite
+    message = result.message if isinstance(result.message, str) else result.message.decode()
+    state.stop(state.running, f"L-BFGS ended: {message}.", converged=result.status == 0)

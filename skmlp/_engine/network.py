@@ -1,0 +1,233 @@
+"""A network is a tuple of layers over one flat parameter vector per member."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .layers import Activate, Dense, Dropout
+from .memory import Layout, Scratch, Space
+
+
+@dataclass(frozen=True)
+class Network:
+    """A shape that never holds parameters.
+
+    Parameters
+    ----------
+    layers : tuple of Layer
+    n_params : int
+        Length P of a row of theta.
+    n_weights : int
+        The first so many entries are weights: L2 and decay act on them and on nothing else.
+    """
+
+    layers: tuple
+    n_params: int
+    n_weights: int
+
+    def forward(self, theta, x, caches, stop=None):
+        """Output of the first `stop` layers (all by default) for x, (1 or members, rows, n_in)."""
+        for layer, cache in zip(self.layers[:stop], caches[:stop], strict=True):
+            x = cache.out = layer.forward(theta, x, cache)
+        return x
+
+    def backward(self, theta, d, caches, grad, stop=None, extra=None):
+        """Gradient with respect to the input, given that of the first `stop` layers' output.
+
+        `extra` maps a depth to one more gradient of the output of that many layers.
+        """
+        stop = len(self.layers) if stop is None else stop
+        for depth in range(stop, 0, -1):
+            if extra and depth in extra:
+                d += extra[depth]
+            d = self.layers[depth - 1].backward(theta, d, caches[depth - 1], grad)
+        return d
+
+    def tangent(self, theta, t, caches, stop=None):
+        """Directional derivative of the first `stop` layers along `t`."""
+        for layer, cache in zip(self.layers[:stop], caches[:stop], strict=True):
+            t = layer.tangent(theta, t, cache)
+        return t
+
+    def tangent_backward(self, theta, d, caches, grad, stop=None):
+        """Reverse of `tangent`; see `Layer.tangent_backward`."""
+        for layer, cache in zip(self.layers[:stop][::-1], caches[:stop][::-1], strict=True):
+            d = layer.tangent_backward(theta, d, cache, grad)
+        return d
+
+    def initial(self, rngs):
+        """Starting theta of shape (len(rngs), P) in float64, one generator per member."""
+        theta = np.zeros((len(rngs), self.n_params))
+        for row, rng in zip(theta, rngs, strict=True):
+            for layer in self.layers:
+                layer.initialize(row[np.newaxis], rng)
+        return theta
+
+    def adds(self, accumulate):
+        """For each layer the blocks whose gradient it must add instead of writing.
+
+        The backward pass runs from the last layer to the first, so the last holder of a block
+        is its first writer; with `accumulate` everybody adds and the caller zeroes.
+        """
+        seen = {b.offset for layer in self.layers for b in layer.blocks} if accumulate else set()
+        adds = []
+        for layer in reversed(self.layers):
+            adds.append(frozenset(b.offset for b in layer.blocks if b.offset in seen))
+            seen.update(b.offset for b in layer.blocks)
+        return adds[::-1]
+
+
+class Workspace:
+    """Every array that passes over batches need, allocated once and used again.
+
+    Parameters
+    ----------
+    network : Network
+    members : int
+    dtype : numpy dtype
+    training : bool
+        Whether dropout acts.
+    rngs : sequence of numpy.random.Generator
+        Noise of each member; needed when `training`.
+    input_grad : bool
+        Whether the gradient with respect to the network's input is wanted.
+    accumulate : bool
+        Whether all passes add to the gradient, which the caller then zeroes.
+    kept : frozenset of int
+        Depths whose output somebody else reads after the forward pass.
+    """
+
+    def __init__(
+        self,
+        network,
+        members,
+        dtype,
+        *,
+        training=False,
+        rngs=(),
+        input_grad=False,
+        accumulate=False,
+        kept=frozenset(),
+    ):
+        self.network = network
+        self.members = members
+        self.work = Scratch(dtype)
+        self._options = {"training": training, "rngs": tuple(rngs)}
+        self._input_grad = input_grad
+        self._adds = network.adds(accumulate)
+        self._kept = kept
+        self._caches = {}
+
+    def caches(self, rows):
+        """One cache per layer for batches of `rows` rows."""
+        caches = self._caches.get(rows)
+        if caches is None:
+            caches = self._caches[rows] = self._allocate(rows)
+        return caches
+
+    def _allocate(self, rows):
+        caches, in_place = [], False
+        for i, (layer, adds) in enumerate(zip(self.network.layers, self._adds, strict=True)):
+            space = Space(
+                self.members,
+                rows,
+                self.work,
+                path=(i,),
+                in_place=in_place,
+                input_grad=i > 0 or self._input_grad,
+                adds=adds,
+                **self._options,
+            )
+            caches.append(layer.allocate(space))
+            in_place = not (layer.keeps_output or i + 1 in self._kept)
+        return caches
+
+
+@lru_cache(maxsize=256)
+def multilayer_perceptron(
+    sizes, activations, initializers, *, dropout=None, input_scale=False, ntk=False
+):
+    """Dense layers with an activation (and dropout) after each but the last.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Widths from the input to the output.
+    activations : tuple of Activation
+        One per hidden layer.
+    initializers : tuple of (initializer, gain)
+        One per dense layer.
+    dropout : tuple of float, optional
+        Rate after each hidden layer.
+    input_scale : bool
+        Learn a scale per input feature.
+    ntk : bool
+        Neural tangent parametrization: W_eff = W / sqrt(n_in) (Jacot et al. 2018).
+    """
+    layout = Layout()
+    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    weights = [layout.block(*pair) for pair in pairs]
+    n_weights = layout.size
+    layers = []
+    for k, (n_in, n_out) in enumerate(pairs):
+        initializer, gain = initializers[k]
+        layers.append(
+            Dense(
+                weights[k],
+                layout.block(1, n_out),
+                layout.block(n_in, 1) if input_scale and k == 0 else None,
+                factor=n_in**-0.5 if ntk else 1.0,
+                initializer=initializer,
+                gain=gain,
+            )
+        )
+        if k < len(activations):
+            activation = activations[k]
+            slopes = activation.n_slopes(n_out)
+            block = layout.block(1, slopes) if slopes else None
+            layers.append(Activate(activation, n_out, block))
+            if dropout and dropout[k] > 0:
+                layers.append(Dropout(dropout[k], n_out))
+    return Network(tuple(layers), layout.size, n_weights)
+
+
+def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, block=None):
+    """Outputs of all rows, block by block, so that memory stays bounded.
+
+    Parameters
+    ----------
+    network : Network
+    theta : ndarray of shape (members, P)
+        May be read-only.
+    rows : skmlp._engine.batches.Rows
+    index : ndarray of int, optional
+        The rows wanted; all by default.
+    stop : int, optional
+        Number of layers to run.
+    workspace : Workspace, optional
+        To reuse between calls; without one the call shares nothing with any other.
+
+    Returns
+    -------
+    out : ndarray of shape (members, n_rows, width)
+    """
+    members = len(theta)
+    workspace = workspace or Workspace(network, members, theta.dtype)
+    n = len(rows) if index is None else len(index)
+    block = block or block_rows(network, members)
+    out = None
+    for start in range(0, n, block):
+        part = slice(start, min(start + block, n))
+        x = rows.take(part if index is None else index[part], workspace.work)
+        raw = network.forward(theta, x, workspace.caches(part.stop - start), stop)
+        if out is None:
+            out = np.empty((members, n, raw.shape[-1]), raw.dtype)
+        out[:, part] = raw
+    return out
+
+
+def block_rows(network, members):
+    """Rows of a block: the widest layer of a block fills about 2 MB in float64."""
+    width = max(layer.n_out for layer in network.layers if isinstance(layer, Dense))
+    return max(64, min(8192, 2**18 // (members * width)))

@@ -1,0 +1,120 @@
+"""Penalties on parameters and on what a layer puts out; values and gradients are sums over rows."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import get_blas_funcs
+
+
+@dataclass(frozen=True)
+class L2:
+    """alpha / 2 * |weights|^2, the coupled penalty of scikit-learn."""
+
+    alpha: float
+
+    def add(self, network, theta, grad):
+        """Add the gradient to `grad`; return the penalty of each member."""
+        weights, grads = theta[:, : network.n_weights], grad[:, : network.n_weights]
+        axpy = get_blas_funcs("axpy", (theta,))
+        for w, g in zip(weights, grads, strict=True):
+            # One pass in place: BLAS writes into g, a contiguous row.
+            axpy(w, g, a=self.alpha)
+        return 0.5 * self.alpha * inner(weights, weights)
+
+
+def inner(a, b):
+    """Inner product of the rows of two (members, P) arrays, by BLAS."""
+    return np.matmul(a[:, np.newaxis], b[..., np.newaxis])[:, 0, 0].astype(np.float64)
+
+
+class OutputPenalty(ABC):
+    """A penalty on h, the output of the first `depth` layers of a network.
+
+    Attributes
+    ----------
+    depth : int
+    input_grad : bool
+        Whether the gradient with respect to the network's input must be computed.
+    """
+
+    input_grad = False
+
+    @abstractmethod
+    def value_and_grad(self, network, theta, h, caches, weight, grad, work):
+        """Weighted sum over rows per member, and its gradient by h (None if written to `grad`)."""
+
+
+@dataclass(frozen=True)
+class CodePenalty(OutputPenalty):
+    """strength * sum_j |h_j| (power 1) or strength * sum_j h_j^2 (power 2) for every row."""
+
+    depth: int
+    strength: float
+    power: int = 1
+
+    def value_and_grad(self, network, theta, h, caches, weight, grad, work):
+        d = work(("code penalty", self), h.shape)
+        if self.power == 1:
+            np.sign(h, out=d)
+        else:
+            np.multiply(h, 2.0, out=d)
+        d *= self.strength
+        if weight is not None:
+            d *= weight[:, np.newaxis]
+        return np.einsum("mbj,mbj->m", d, h).astype(np.float64) / self.power, d
+
+
+@dataclass(frozen=True)
+class Contractive(OutputPenalty):
+    """strength * ||J||_F^2 for every row, J the Jacobian of h by the network's input.
+
+    For each cotangent v of the code, u = J'v costs one backward pass; |u|^2 summed over the unit
+    vectors is exact, with random signs it is unbiased. Since d|J'v|^2 = 2 d(v'J u) with u held,
+    one tangent pass along u and its reverse from 2v give the gradient; what they owe to the
+    forward pass is collected by the ordinary backward pass (Rifai et al. 2011, ICML; the
+    projection after Hutchinson 1990).
+
+    Parameters
+    ----------
+    depth : int
+    strength : float
+    rng : numpy.random.Generator, optional
+        Draws one vector of signs per call; without it the penalty is exact.
+    """
+
+    depth: int
+    strength: float
+    rng: object = None
+
+    input_grad = True
+
+    def value_and_grad(self, network, theta, h, caches, weight, grad, work):
+        v = work(("cotangent", self.depth), h.shape)
+        total = np.zeros(len(theta))
+        for write in self._cotangents(h):
+            write(v)
+            u = network.backward(theta, v, caches, None, stop=self.depth)
+            rows = np.einsum("mbi,mbi->mb", u, u, out=work("row norms", u.shape[:2]))
+            if weight is not None:
+                rows *= weight
+            total += rows.sum(axis=1)
+            network.tangent(theta, u, caches, stop=self.depth)
+            write(v)
+            v *= 2.0 * self.strength
+            if weight is not None:
+                v *= weight[:, np.newaxis]
+            network.tangent_backward(theta, v, caches, grad, stop=self.depth)
+        return self.strength * total, None
+
+    def _cotangents(self, h):
+        """Functions that write one cotangent each, since the passes overwrite it."""
+        if self.rng is not None:
+            signs = self.rng.choice(np.array([-1.0, 1.0], h.dtype), size=h.shape)
+            return [lambda out: np.copyto(out, signs)]
+        return [lambda out, j=j: _unit(out, j) for j in range(h.shape[-1])]
+
+
+def _unit(out, j):
+    out.fill(0.0)
+    out[..., j] = 1.0

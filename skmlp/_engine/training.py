@@ -1,0 +1,322 @@
+"""Epochs, the state of a fit, and the one training loop."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .penalties import inner
+
+DIVERGED = "The loss or the parameters became non-finite in epoch {epoch}."
+INTERRUPTED = "Training was interrupted by the user."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train: vocabulary objects and numbers, nothing that changes while training.
+
+    Parameters
+    ----------
+    optimizer, schedule
+        Instances of the vocabulary.
+    learning_rate : float
+    batch_size, max_epochs : int
+    shuffle : bool
+    tol, n_iter_no_change : float
+        Stop after so many epochs without an improvement by `tol` of the watched score, or of the
+        training loss when nothing is watched.
+    weight_tol : float
+        Stop when an epoch moves theta by less, relative to its norm; 0 switches this off.
+    weight_decay : float
+        Decoupled decay of the weights (Loshchilov and Hutter 2019).
+    max_grad_norm : float or None
+        Upper bound of the norm of a member's mean gradient.
+    """
+
+    optimizer: object
+    schedule: object
+    learning_rate: float
+    batch_size: int
+    max_epochs: int
+    shuffle: bool = True
+    tol: float = 1e-4
+    n_iter_no_change: float = 10
+    weight_tol: float = 0.0
+    weight_decay: float = 0.0
+    max_grad_norm: float | None = None
+
+
+@dataclass
+class TrainState:
+    """Everything about a fit that changes; arrays have one entry or row per member.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (members, P)
+    moments : list of ndarray
+        State of the optimizer.
+    step, epoch, samples_seen : int
+        Updates so far, epochs of this fit, rows seen (scikit-learn's ``t_``).
+    rate_factor : ndarray of shape (members, 1)
+        By which a plateau has lowered the learning rate.
+    stale : ndarray of int
+        Epochs in a row without improvement.
+    best_loss, best_score, best_validation_loss : ndarray of float
+    best_epoch : ndarray of int
+        Epoch of the watched best, counted from 1.
+    kept : ndarray of shape (members, P) or None
+        The parameters each member ends with.
+    running : ndarray of bool
+    converged, diverged : ndarray of bool
+        Whether a criterion other than the number of epochs ended the member's training, and
+        whether its loss or parameters became non-finite.
+    interrupted : bool
+        Whether the user ended the training.
+    reasons : list of str
+        Why each member stopped.
+    losses, scores, validation_losses, learning_rates : list of ndarray
+        One entry per epoch.
+    """
+
+    theta: np.ndarray
+    moments: list = field(default_factory=list)
+    step: int = 0
+    epoch: int = 0
+    samples_seen: int = 0
+    rate_factor: np.ndarray = None
+    stale: np.ndarray = None
+    best_loss: np.ndarray = None
+    best_score: np.ndarray = None
+    best_validation_loss: np.ndarray = None
+    best_epoch: np.ndarray = None
+    kept: np.ndarray = None
+    running: np.ndarray = None
+    converged: np.ndarray = None
+    diverged: np.ndarray = None
+    interrupted: bool = False
+    reasons: list = None
+    losses: list = field(default_factory=list)
+    scores: list = field(default_factory=list)
+    validation_losses: list = field(default_factory=list)
+    learning_rates: list = field(default_factory=list)
+
+    def __post_init__(self):
+        members = len(self.theta)
+        if self.rate_factor is None:
+            self.rate_factor = np.ones((members, 1), self.theta.dtype)
+        if self.stale is None:
+            self.forget()
+
+    def forget(self):
+        """Drop best values and patience, as a new fit from the same theta must."""
+        members = len(self.theta)
+        self.stale = np.zeros(members, int)
+        self.best_loss = np.full(members, np.inf)
+        self.best_score = np.full(members, -np.inf)
+        self.best_validation_loss = np.full(members, np.inf)
+        self.best_epoch = np.zeros(members, int)
+
+    def start(self):
+        """Begin a fit: all members run, histories are empty."""
+        members = len(self.theta)
+        self.epoch = 0
+        self.kept = None
+        self.interrupted = False
+        self.running = np.ones(members, bool)
+        self.converged = np.zeros(members, bool)
+        self.diverged = np.zeros(members, bool)
+        self.reasons = [""] * members
+        self.losses, self.scores = [], []
+        self.validation_losses, self.learning_rates = [], []
+
+    def stop(self, which, reason, converged=True):
+        """End the training of the members in the mask `which` that still run."""
+        which = which & self.running
+        if not which.any():
+            return
+        if self.kept is None:
+            self.kept = self.theta.copy()
+        elif not self.watched:
+            self.kept[which] = self.theta[which]
+        for member in np.flatnonzero(which):
+            self.reasons[member] = reason
+        self.converged[which] = converged
+        self.running[which] = False
+
+    @property
+    def watched(self):
+        return bool(self.scores)
+
+    def lower_rate(self, factor):
+        """Divide the learning rates of the members by `factor`, an array, and start anew."""
+        self.rate_factor /= factor[:, np.newaxis].astype(self.rate_factor.dtype)
+        self.stale[factor != 1.0] = 0
+
+
+def train(objective, data, state, plan, rng, *, noise=(), watch=None, callbacks=()):
+    """Train until every member has stopped; `state.theta` ends as what each member keeps.
+
+    Parameters
+    ----------
+    objective : Objective
+    data : TrainingSet
+    state : TrainState
+        Changed in place.
+    plan : Plan
+    rng : numpy.random.Generator
+        Shuffles the rows; members share the order.
+    noise : sequence of numpy.random.Generator
+        One per member, for dropout.
+    watch : callable, optional
+        watch(theta) -> (scores, losses) on validation data, one each per member. The best row
+        of theta is restored at the end.
+    callbacks : sequence of Callback
+        `on_epoch_end(state)` returning True stops all members.
+    """
+    state.start()
+    if not state.moments:
+        state.moments = plan.optimizer.init(state.theta)
+    workspace = objective.workspace(
+        len(state.theta), state.theta.dtype, training=True, rngs=tuple(noise)
+    )
+    epoch = _Epoch(objective, data, state, plan, rng, workspace)
+    for callback in callbacks:
+        callback.on_train_begin(state)
+    try:
+        # A diverging fit is judged after its epoch, in one place and with one message.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            while state.running.any():
+                before = state.theta.copy() if plan.weight_tol > 0 else None
+                epoch.run()
+                judge(state, plan, watch, before)
+                consult(state, callbacks)
+    except KeyboardInterrupt:
+        state.interrupted = True
+        state.stop(state.running, INTERRUPTED)
+    state.theta[...] = state.kept
+    for callback in callbacks:
+        callback.on_train_end(state)
+
+
+def consult(state, callbacks):
+    """Tell all callbacks that an epoch has ended; one that returns True ends the training."""
+    stops = [callback.on_epoch_end(state) for callback in callbacks]
+    if any(stop is True for stop in stops):
+        state.stop(state.running, "A callback asked to stop.")
+
+
+class _Epoch:
+    """One pass over the rows in minibatches."""
+
+    def __init__(self, objective, data, state, plan, rng, workspace):
+        self.objective, self.data, self.state, self.plan = objective, data, state, plan
+        self.rng, self.workspace = rng, workspace
+        self.grad = np.empty_like(state.theta)
+        self.order = data.positions() if plan.shuffle else None
+        steps = -(-len(data) // plan.batch_size)
+        self.n_steps = steps * plan.max_epochs
+        self.first_step = state.step
+
+    def run(self):
+        state, plan = self.state, self.plan
+        if self.order is not None:
+            self.data.rows.shuffle(self.order, self.rng)
+        factor = _one_or_all(state.rate_factor)
+        total, weights = np.zeros(len(state.theta)), 0.0
+        for batch in self.data.batches(plan.batch_size, self.order, self.workspace.work):
+            done = state.step - self.first_step
+            rate = plan.learning_rate * plan.schedule(done, self.n_steps, state.samples_seen)
+            total += self._step(batch, rate * factor) * batch[-1]
+            weights += batch[-1]
+        state.samples_seen += len(self.data)
+        state.epoch += 1
+        state.losses.append(total / weights)
+        state.learning_rates.append(np.ravel(rate * state.rate_factor).astype(np.float64))
+
+    def _step(self, batch, rate):
+        state, plan, grad = self.state, self.plan, self.grad
+        x, y, weight, weight_sum = batch
+        theta = state.theta
+        values = self.objective.value_and_grad(theta, x, y, weight, self.workspace, grad)
+        means, scale = self.objective.finish(theta, values, grad, weight_sum)
+        if plan.max_grad_norm is not None:
+            norm = np.sqrt(inner(grad, grad)) * scale
+            clip = np.minimum(1.0, plan.max_grad_norm / np.maximum(norm, 1e-300))
+            scale = (scale * clip)[:, np.newaxis].astype(theta.dtype)
+        if plan.weight_decay > 0:
+            theta[:, : self.objective.network.n_weights] *= 1.0 - rate * plan.weight_decay
+        state.step += 1
+        plan.optimizer.step(theta, grad, state.moments, rate, state.step, scale)
+        return means
+
+
+def _one_or_all(factor):
+    """The common rate factor as a float, or the array when members differ."""
+    first = float(factor[0, 0])
+    return first if (factor == factor[0, 0]).all() else factor
+
+
+def judge(state, plan, watch, before):
+    """After an epoch: which members stop, and why. `before` is theta at the epoch's start."""
+    finite = np.isfinite(state.losses[-1]) & np.isfinite(state.theta).all(axis=1)
+    if not finite.all():
+        state.diverged |= state.running & ~finite
+        state.stop(~finite, DIVERGED.format(epoch=state.epoch), converged=False)
+    stalled = _compare_watched(state, plan, watch) if watch else _compare_losses(state, plan)
+    _plateau(state, plan, stalled, "validation score" if watch else "training loss")
+    if before is not None:
+        moved = np.linalg.norm(state.theta - before, axis=1)
+        still = moved <= plan.weight_tol * np.linalg.norm(before, axis=1)
+        state.stop(still, f"An epoch moved the weights by less than weight_tol={plan.weight_tol}.")
+    if state.epoch >= plan.max_epochs:
+        state.stop(
+            state.running,
+            f"The maximum number of iterations, max_iter={plan.max_epochs}, was reached.",
+            converged=plan.schedule.ends_at_zero,
+        )
+
+
+def _compare_losses(state, plan):
+    loss = state.losses[-1]
+    better = loss <= state.best_loss - plan.tol
+    state.stale = np.where(better, 0, state.stale + 1)
+    state.best_loss = np.fmin(state.best_loss, loss)
+    if plan.schedule.ends_at_zero:
+        return np.zeros(len(loss), bool)
+    return state.stale >= plan.n_iter_no_change
+
+
+def _compare_watched(state, plan, watch):
+    scores, losses = (np.asarray(values, np.float64) for values in watch(state.theta))
+    state.scores.append(scores)
+    state.validation_losses.append(losses)
+    state.stale = np.where(scores >= state.best_score + plan.tol, 0, state.stale + 1)
+    # Ties go to the lower validation loss, then to the later epoch.
+    better = (scores > state.best_score) | (
+        (scores == state.best_score) & (losses <= state.best_validation_loss)
+    )
+    better &= state.running
+    if state.kept is None:
+        state.kept = state.theta.copy()
+    state.kept[better] = state.theta[better]
+    state.best_score[better] = scores[better]
+    state.best_validation_loss[better] = losses[better]
+    state.best_epoch[better] = state.epoch
+    return state.stale >= plan.n_iter_no_change
+
+
+def _plateau(state, plan, stalled, what):
+    stalled = stalled & state.running
+    if not stalled.any():
+        return
+    schedule = plan.schedule
+    reason = (
+        f"The {what} did not improve by more than tol={plan.tol} "
+        f"for {plan.n_iter_no_change} consecutive epochs"
+    )
+    if schedule.plateau_factor is None:
+        state.stop(stalled, f"{reason}.")
+        return
+    rates = plan.learning_rate * state.rate_factor[:, 0]
+    small = rates <= schedule.min_learning_rate
+    state.stop(stalled & small, f"{reason} and the learning rate is too small to be lowered.")
+    state.lower_rate(np.where(stalled & ~small, schedule.plateau_factor, 1.0))
