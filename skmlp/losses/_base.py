@@ -1,0 +1,152 @@
+"""What a loss is, and what losses share."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+from scipy.optimize import brentq
+
+# Stands for a probability or a mean of exactly zero, whose logarithm is to be finite: log is -13.8,
+# near enough for a class or an event that first comes in a later batch to be learned.
+ABSENT = 1e-6
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The real numbers between `low` and `high`."""
+
+    low: float
+    high: float
+    low_inclusive: bool
+    high_inclusive: bool
+
+    def contains(self, y):
+        """Whether each entry of y lies in the interval; NaN does not."""
+        y = np.asarray(y)
+        above = y >= self.low if self.low_inclusive else y > self.low
+        below = y <= self.high if self.high_inclusive else y < self.high
+        return above & below
+
+    def __str__(self):
+        left, right = "(["[self.low_inclusive], ")]"[self.high_inclusive]
+        return f"{left}{self.low:g}, {self.high:g}{right}"
+
+
+@dataclass(frozen=True)
+class Loss(ABC):
+    """Contract: loss and derivative with respect to the raw outputs g of the last layer.
+
+    Attributes
+    ----------
+    domain : Interval
+        Where y may lie.
+    target_scaling : {"affine", "scale", "none"}
+        Whether y is trained as (y - mean) / sd, as y / mean, or as it is.
+    link : {"identity", "exp", "logistic", "softmax"}
+        Name of the inverse link, which takes raw outputs to predictions.
+    smooth : bool
+        Whether the gradient is continuous in g.
+    init_is_optimal : bool
+        Whether no constant has a lower mean loss than `init_raw`.
+    """
+
+    domain = Interval(-inf, inf, False, False)
+    target_scaling = "affine"
+    link = "identity"
+    smooth = True
+    init_is_optimal = True
+
+    @property
+    def plain(self):
+        """The same loss without label smoothing."""
+        return self
+
+    def n_raw(self, n_targets):
+        """Width of the output layer for so many targets (for multiclass losses: classes)."""
+        return n_targets
+
+    def init_raw(self, y, weight=None, n_targets=None):
+        """Constant raw output of least weighted mean loss: a root of the mean gradient.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, n_targets), for multiclass losses (n,)
+        weight : ndarray of shape (n,) or None
+        n_targets : int or None
+            Number of targets or classes; None reads it off y, that is, trusts that the last class
+            is present.
+
+        Returns
+        -------
+        raw : ndarray of shape (n_raw,)
+            In float64.
+        """
+        return np.array([self._root(column, weight) for column in np.asarray(y, np.float64).T])
+
+    @abstractmethod
+    def loss_grad(self, y, raw, loss, grad, work):
+        """Write the loss of every row and its derivative with respect to `raw`.
+
+        Parameters
+        ----------
+        y : ndarray of shape (rows, n_targets), for multiclass losses codes of shape (rows,)
+        raw : ndarray of shape (members, rows, n_raw)
+            Not changed.
+        loss : ndarray of shape (members, rows)
+            Overwritten by the sum over outputs.
+        grad : ndarray of shape (members, rows, n_raw)
+            Overwritten.
+        work : callable
+            ``work(key, shape, dtype)`` lends an array.
+        """
+
+    def predict(self, raw):
+        """Inverse link, as a new array."""
+        return np.array(raw)
+
+    def _root(self, y, weight):
+        # Only losses of a difference come here: their minimiser lies between the extremes of y.
+        low, high = y.min(), y.max()
+        if low == high:
+            return low
+
+        def mean_gradient(constant):
+            raw = np.full((1, len(y), 1), constant)
+            grad = np.empty_like(raw)
+            self.loss_grad(y[:, np.newaxis], raw, np.empty((1, len(y))), grad, _new_array)
+            return np.average(grad[0, :, 0], weights=weight)
+
+        return brentq(mean_gradient, low, high, xtol=1e-12 * (high - low))
+
+
+@dataclass(frozen=True)
+class ElementwiseLoss(Loss):
+    """A loss that is a sum over outputs of a function of one target and one raw output."""
+
+    def loss_grad(self, y, raw, loss, grad, work):
+        if raw.shape[-1] == 1:
+            self._elements(y, raw, loss[..., np.newaxis], grad, work)
+            return
+        each = work("loss each", raw.shape, raw.dtype)
+        self._elements(y, raw, each, grad, work)
+        # A product with ones takes a third of the time of a sum over a short last axis.
+        np.matmul(each, np.ones(raw.shape[-1], raw.dtype), out=loss)
+
+    @abstractmethod
+    def _elements(self, y, raw, loss, grad, work):
+        """As `loss_grad`, with one loss per output: `loss` has the shape of `raw`."""
+
+
+def weighted_mean(y, weight):
+    """Mean over rows, in float64."""
+    return np.average(np.asarray(y, np.float64), axis=0, weights=weight)
+
+
+def finite_log(x):
+    """Logarithm of frequencies or means, with something small in the place of zero."""
+    return np.log(np.where(x > 0, x, ABSENT))
+
+
+def _new_array(key, shape, dtype):
+    return np.empty(shape, dtype)

@@ -1,0 +1,231 @@
+"""Losses of classes: negative log-likelihoods and margins."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from math import inf
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, softmax
+
+from ._base import ElementwiseLoss, Interval, Loss, finite_log, weighted_mean
+
+
+@dataclass(frozen=True)
+class ClassificationLoss(Loss):
+    """Contract of the losses for classes; `probabilistic` says whether `log_proba` exists."""
+
+    domain = Interval(0, inf, True, False)
+    target_scaling = "none"
+    probabilistic = False
+
+
+@dataclass(frozen=True)
+class LogLoss(ClassificationLoss):
+    """Contract of the negative log-likelihoods, with targets (1 - eps) y + eps / n_classes.
+
+    References
+    ----------
+    Szegedy et al. (2016), Rethinking the inception architecture for computer vision, CVPR
+    (label smoothing, eps).
+    """
+
+    label_smoothing: float = 0.0
+    probabilistic = True
+
+    @property
+    def plain(self):
+        return replace(self, label_smoothing=0.0) if self.label_smoothing else self
+
+    @abstractmethod
+    def log_proba(self, raw):
+        """Logarithm of `predict`, finite for finite raw outputs."""
+
+
+@dataclass(frozen=True)
+class BinaryLogLoss(LogLoss, ElementwiseLoss):
+    """log(1 + exp(g)) - y g for y in {0, 1}, summed over labels; g is the log odds of y = 1.
+
+    Domain: 0 and 1. Inverse link: logistic. ``log_proba(-raw)`` is log P(0).
+    """
+
+    domain = Interval(0, 1, True, True)
+    link = "logistic"
+
+    def init_raw(self, y, weight=None, n_targets=None):
+        rate = _smooth(weighted_mean(y, weight), self.label_smoothing, 2)
+        return finite_log(rate) - finite_log(1.0 - rate)
+
+    def predict(self, raw):
+        return expit(raw)
+
+    def log_proba(self, raw):
+        return log_expit(raw)
+
+    def _elements(self, y, raw, loss, grad, work):
+        if self.label_smoothing:
+            y = _smooth(y, self.label_smoothing, 2, out=work("loss target", y.shape, y.dtype))
+        # For one output per row, few passes count more than vectorised ones: these two are scalar.
+        np.logaddexp(raw, 0, out=loss)
+        expit(raw, out=grad)
+        np.subtract(grad, y, out=grad)
+        part = work("loss part", raw.shape, raw.dtype)
+        np.multiply(raw, y, out=part)
+        np.subtract(loss, part, out=loss)
+
+
+@dataclass(frozen=True)
+class SoftmaxLogLoss(LogLoss):
+    """log sum_c exp(g_c) - g_y for y in {0, ..., n_classes - 1}.
+
+    Domain: class codes. Inverse link: softmax.
+    """
+
+    link = "softmax"
+
+    def init_raw(self, y, weight=None, n_targets=None):
+        counts = np.bincount(y, weights=weight, minlength=n_targets or 0)
+        return finite_log(_smooth(counts / counts.sum(), self.label_smoothing, len(counts)))
+
+    def predict(self, raw):
+        return softmax(raw, axis=-1)
+
+    def log_proba(self, raw):
+        return log_softmax(raw, axis=-1)
+
+    def loss_grad(self, y, raw, loss, grad, work):
+        g, target = _by_class(y, raw, work)
+        if self.label_smoothing:
+            _smooth(target, self.label_smoothing, len(target), out=target)
+        row = work("loss row", (len(g), 1, len(y)), raw.dtype)
+        np.maximum.reduce(g, axis=1, keepdims=True, out=row)
+        np.subtract(g, row, out=g)
+        np.einsum("mkb,kb->mb", g, target, out=loss)
+        np.exp(g, out=g)
+        np.add.reduce(g, axis=1, keepdims=True, out=row)
+        np.divide(g, row, out=g)
+        np.subtract(g, target, out=grad.swapaxes(1, 2))
+        np.log(row, out=row)
+        np.subtract(row[:, 0], loss, out=loss)
+
+
+@dataclass(frozen=True)
+class MarginLoss(ClassificationLoss):
+    """Contract of the losses that vanish once the true class leads by `margin`.
+
+    They give decision values, no probabilities, and start from zero.
+    """
+
+    margin: float = 1.0
+    smooth = False
+    init_is_optimal = False
+
+    def init_raw(self, y, weight=None, n_targets=None):
+        if n_targets is None:
+            n_targets = y.shape[1] if np.ndim(y) == 2 else int(np.max(y)) + 1
+        return np.zeros(self.n_raw(n_targets))
+
+
+@dataclass(frozen=True)
+class Hinge(MarginLoss, ElementwiseLoss):
+    """[margin - s g]_+ with s = 2 y - 1 for y in {0, 1}.
+
+    Domain: 0 and 1. Inverse link: identity.
+
+    References
+    ----------
+    Cortes and Vapnik (1995), Support-vector networks, Machine Learning 20.
+    """
+
+    domain = Interval(0, 1, True, True)
+
+    def _elements(self, y, raw, loss, grad, work):
+        minus_sign = work("loss sign", y.shape, y.dtype)
+        np.multiply(y, -2, out=minus_sign)
+        np.add(minus_sign, 1, out=minus_sign)
+        np.multiply(raw, minus_sign, out=loss)
+        np.add(loss, self.margin, out=loss)
+        np.maximum(loss, 0, out=loss)
+        np.greater(loss, 0, out=grad)
+        np.multiply(grad, minus_sign, out=grad)
+
+
+@dataclass(frozen=True)
+class CrammerSinger(MarginLoss):
+    """[max_{c != y} g_c + margin - g_y]_+ for y in {0, ..., n_classes - 1}.
+
+    Domain: class codes. Inverse link: identity. Classes that tie for the maximum share the
+    gradient.
+
+    References
+    ----------
+    Crammer and Singer (2001), On the algorithmic implementation of multiclass kernel-based vector
+    machines, JMLR 2.
+    """
+
+    def loss_grad(self, y, raw, loss, grad, work):
+        g, target = _by_class(y, raw, work)
+        rival = work("loss rival", g.shape, g.dtype)
+        row = work("loss row", (len(g), 1, len(y)), g.dtype)
+        np.einsum("mkb,kb->mb", g, target, out=loss)
+        # The true class is not its own rival: no raw output is as low as -1e30.
+        np.multiply(target, -1e30, out=rival)
+        np.add(rival, g, out=rival)
+        np.maximum.reduce(rival, axis=1, keepdims=True, out=row)
+        np.subtract(row[:, 0], loss, out=loss)
+        np.add(loss, self.margin, out=loss)
+        np.maximum(loss, 0, out=loss)
+        np.equal(rival, row, out=g)
+        np.add.reduce(g, axis=1, keepdims=True, out=row)
+        np.divide(g, row, out=g)
+        np.subtract(g, target, out=g)
+        np.greater(loss, 0, out=row[:, 0])
+        np.multiply(g, row, out=grad.swapaxes(1, 2))
+
+
+@dataclass(frozen=True)
+class WestonWatkins(MarginLoss):
+    """sum_{c != y} [g_c + margin - g_y]_+ for y in {0, ..., n_classes - 1}.
+
+    Domain: class codes. Inverse link: identity.
+
+    References
+    ----------
+    Weston and Watkins (1999), Support vector machines for multi-class pattern recognition, ESANN.
+    """
+
+    def loss_grad(self, y, raw, loss, grad, work):
+        g, target = _by_class(y, raw, work)
+        row = work("loss row", (len(g), 1, len(y)), g.dtype)
+        np.einsum("mkb,kb->mb", g, target, out=row[:, 0])
+        np.subtract(g, row, out=g)
+        # The true class now stands at exactly 0 and gets no margin: it is not its own rival.
+        lead = work("loss lead", target.shape, g.dtype)
+        np.subtract(1, target, out=lead)
+        np.multiply(lead, self.margin, out=lead)
+        np.add(g, lead, out=g)
+        np.maximum(g, 0, out=g)
+        np.add.reduce(g, axis=1, out=loss)
+        np.greater(g, 0, out=g)
+        np.add.reduce(g, axis=1, keepdims=True, out=row)
+        true = np.multiply(target, row, out=work("loss rival", g.shape, g.dtype))
+        np.subtract(g, true, out=grad.swapaxes(1, 2))
+
+
+def _by_class(y, raw, work):
+    """Copies of raw outputs as (members, classes, rows), one-hot targets as (classes, rows).
+
+    With few classes, sums and maxima over them are twice as fast when rows are the last axis.
+    """
+    members, rows, n_classes = raw.shape
+    g = work("loss by class", (members, n_classes, rows), raw.dtype)
+    np.copyto(g, raw.swapaxes(1, 2))
+    codes = work("loss codes", (rows,), raw.dtype)
+    np.copyto(codes, y, casting="unsafe")
+    target = work("loss target", (n_classes, rows), raw.dtype)
+    np.equal(codes, np.arange(n_classes, dtype=raw.dtype)[:, np.newaxis], out=target)
+    return g, target
+
+
+def _smooth(y, label_smoothing, n_classes, out=None):
+    smoothed = np.multiply(y, 1.0 - label_smoothing, out=out)
+    return np.add(smoothed, label_smoothing / n_classes, out=out)
