@@ -176,8 +176,9 @@ def test_nothing_is_allocated_that_grows_with_the_batch(kind, loss):
         loss.loss_grad(y, raw, values, grad, work)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
+    # NumPy's buffers for broadcasting and casting have a fixed size.
     assert peaks[1] < peaks[0] + 2000
-    assert peaks[1] < 20_000
+    assert peaks[1] < 100_000
 
 
 @every_loss
@@ -238,7 +239,9 @@ def test_init_raw_of_constant_targets_is_finite(kind, loss):
     raw = loss.init_raw(constant, None, N_TARGETS[kind])
     assert np.isfinite(raw).all() and raw.shape == (loss.n_raw(N_TARGETS[kind]),)
     if kind == "regression":
-        np.testing.assert_allclose(loss.predict(raw), np.maximum(y[0], 1e-6), rtol=1e-12)
+        # The logarithm of a mean of zero is held at that of 1e-6.
+        expected = np.maximum(y[0], 1e-6) if loss.link == "exp" else y[0]
+        np.testing.assert_allclose(loss.predict(raw), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("loss", [SoftmaxLogLoss(), CrammerSinger(), WestonWatkins()], ids=str)

@@ -1,0 +1,198 @@
+"""Rules that turn gradients into steps of the parameters."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["LBFGS", "OPTIMIZERS", "SGD", "Adam", "Optimizer", "RMSprop", "StochasticOptimizer"]
+
+
+class Optimizer(ABC):
+    """The settings of an optimizer; what changes during training belongs to the caller."""
+
+    @property
+    @abstractmethod
+    def stochastic(self):
+        """Whether it steps along gradients of minibatches; if not, it works on all rows at once.
+
+        A class attribute of the leaves. What is stochastic is a `StochasticOptimizer`.
+        """
+
+
+class StochasticOptimizer(Optimizer, ABC):
+    """An optimizer that makes one step per minibatch, elementwise, for all members at once."""
+
+    stochastic = True
+
+    @abstractmethod
+    def init(self, theta):
+        """Return the state before the first step: a list of arrays shaped as theta.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (members, n_parameters)
+        """
+
+    @abstractmethod
+    def step(self, theta, grad, state, lr, t, scale=1.0):
+        """Update `theta` and `state` in place; the values of `grad` are lost.
+
+        Parameters
+        ----------
+        theta, grad : ndarray of shape (members, n_parameters)
+        state : list of ndarray
+            From `init`.
+        lr : float or ndarray that broadcasts against theta
+            The learning rate. An array should have theta's dtype.
+        t : int
+            Number of this step, from 1.
+        scale : float or ndarray that broadcasts against theta
+            The gradient that counts is ``scale * grad``.
+        """
+
+
+@dataclass(frozen=True)
+class SGD(StochasticOptimizer):
+    """Stochastic gradient descent with momentum: v <- momentum * v - lr * g, theta <- theta + v.
+
+    Polyak (1964); with `nesterovs_momentum` theta <- theta + momentum * v - lr * g, the form of
+    Nesterov's (1983) method in Sutskever et al. (2013). Both are scikit-learn's.
+    """
+
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+
+    def __post_init__(self):
+        if not 0.0 <= self.momentum <= 1.0:
+            raise ValueError(f"momentum must lie in [0, 1], got {self.momentum!r}.")
+
+    def init(self, theta):
+        return [np.zeros_like(theta)] if self.momentum else []
+
+    def step(self, theta, grad, state, lr, t, scale=1.0):
+        _multiply(grad, -1.0, lr, scale)
+        if not self.momentum:
+            np.add(theta, grad, out=theta)
+            return
+        # The state is momentum * v, which is all that either form reads of the past.
+        (velocity,) = state
+        np.add(velocity, grad, out=velocity)
+        if self.nesterovs_momentum:
+            np.multiply(velocity, self.momentum, out=velocity)
+            np.add(grad, velocity, out=grad)
+            np.add(theta, grad, out=theta)
+        else:
+            np.add(theta, velocity, out=theta)
+            np.multiply(velocity, self.momentum, out=velocity)
+
+
+@dataclass(frozen=True)
+class Adam(StochasticOptimizer):
+    """Adaptive moments: theta <- theta - lr_t * m / (sqrt(v) + epsilon).
+
+    m <- beta_1 * m + (1 - beta_1) * g, v <- beta_2 * v + (1 - beta_2) * g^2 and
+    lr_t = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t). Kingma and Ba (2015), in the form that ends
+    section 2, which is also scikit-learn's.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self):
+        _check_decay("beta_1", self.beta_1)
+        _check_decay("beta_2", self.beta_2)
+        _check_positive("epsilon", self.epsilon)
+
+    def init(self, theta):
+        return [np.zeros_like(theta), np.zeros_like(theta)]
+
+    def step(self, theta, grad, state, lr, t, scale=1.0):
+        # The state holds m / (1 - beta_1) and v / (1 - beta_2), which saves a pass for each; the
+        # constants meet in the last multiplication.
+        m, v = state
+        root = math.sqrt(1.0 - self.beta_2)
+        correction = math.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+        _multiply(grad, 1.0, scale)
+        np.multiply(m, self.beta_1, out=m)
+        np.add(m, grad, out=m)
+        np.multiply(grad, grad, out=grad)
+        np.multiply(v, self.beta_2, out=v)
+        np.add(v, grad, out=v)
+        np.sqrt(v, out=grad)
+        np.add(grad, self.epsilon / root, out=grad)
+        np.divide(m, grad, out=grad)
+        _multiply(grad, correction * (1.0 - self.beta_1) / root, lr)
+        np.subtract(theta, grad, out=theta)
+
+
+@dataclass(frozen=True)
+class RMSprop(StochasticOptimizer):
+    """Steps relative to recent gradients: theta <- theta - lr * g / (sqrt(v_t) + epsilon).
+
+    v <- decay * v + (1 - decay) * g^2 and v_t = v / (1 - decay^t). Tieleman and Hinton (2012),
+    lecture 6.5, with the bias correction of Kingma and Ba (2015): without it the first steps would
+    be longer than the rest, the first one by the factor (1 - decay) ** -0.5.
+    """
+
+    decay: float = 0.9
+    epsilon: float = 1e-8
+
+    def __post_init__(self):
+        _check_decay("decay", self.decay)
+        _check_positive("epsilon", self.epsilon)
+
+    def init(self, theta):
+        return [np.zeros_like(theta), np.empty_like(theta)]
+
+    def step(self, theta, grad, state, lr, t, scale=1.0):
+        # As in Adam, the state holds v / (1 - decay); its second array is scratch.
+        v, root = state
+        factor = math.sqrt((1.0 - self.decay) / (1.0 - self.decay**t))
+        _multiply(grad, 1.0, scale)
+        np.multiply(grad, grad, out=root)
+        np.multiply(v, self.decay, out=v)
+        np.add(v, root, out=v)
+        np.sqrt(v, out=root)
+        np.add(root, self.epsilon / factor, out=root)
+        np.divide(grad, root, out=grad)
+        _multiply(grad, 1.0 / factor, lr)
+        np.subtract(theta, grad, out=theta)
+
+
+@dataclass(frozen=True)
+class LBFGS(Optimizer):
+    """The limited-memory quasi-Newton method of Liu and Nocedal (1989), on all rows at once.
+
+    `max_fun` bounds the number of evaluations of the objective.
+    """
+
+    max_fun: int = 15000
+
+    stochastic = False
+
+
+def _multiply(x, constant, *factors):
+    """Multiply x by the constant and the factors in place; numbers share one pass or none."""
+    for factor in factors:
+        if np.ndim(factor) == 0:
+            constant = float(factor) * constant
+        else:
+            np.multiply(x, factor, out=x)
+    if constant != 1.0:
+        np.multiply(x, constant, out=x)
+
+
+def _check_decay(name, value):
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name} must lie in [0, 1), got {value!r}.")
+
+
+def _check_positive(name, value):
+    if not value > 0.0:
+        raise ValueError(f"{name} must be positive, got {value!r}.")
+
+
+OPTIMIZERS = {"adam": Adam, "sgd": SGD, "rmsprop": RMSprop, "lbfgs": LBFGS}
