@@ -28,9 +28,10 @@ ALLOWED = {
     "callbacks": (set(), {"numpy"}),
     "presets": (set(), set()),
     "_engine": (set(), NUMERIC),
+    "_version": (set(), set()),
     "_sklearn_compat": (set(), {"numpy", "sklearn"}),
     "estimators": (
-        VOCABULARY | {"distributions", "callbacks", "_engine", "_sklearn_compat"},
+        VOCABULARY | {"distributions", "callbacks", "_engine", "_sklearn_compat", "_version"},
         NUMERIC | {"sklearn"},
     ),
     "metrics": (set(), NUMERIC | {"sklearn.metrics"}),
@@ -38,7 +39,7 @@ ALLOWED = {
     "constructions": ({"estimators"}, NUMERIC),
     "inspection": ({"estimators"}, NUMERIC),
     "__init__": (
-        VOCABULARY | TOOLS | {"distributions", "callbacks", "estimators"},
+        VOCABULARY | TOOLS | {"distributions", "callbacks", "estimators", "_version"},
         NUMERIC | {"sklearn"},
     ),
     "__main__": ({"__init__", "estimators"}, {"numpy", "sklearn"}),

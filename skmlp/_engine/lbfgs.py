@@ -79,7 +79,7 @@ class _Problem:
             )
             self.grad += self.part
             total += weight_sum
-        means, scale = self.objective.finish(self.theta, values, self.grad, total)
+        means, scale = self.objective.finish(self.theta, values, self.grad, total, work)
         return float(means[0]), self.grad[0].astype(np.float64) * scale
 
 

@@ -228,6 +228,7 @@ def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, blo
 
 
 def block_rows(network, members):
-    """Rows of a block: the widest layer of a block fills about 2 MB in float64."""
-    width = max(layer.n_out for layer in network.layers if isinstance(layer, Dense))
-    return max(64, min(8192, 2**18 // (members * width)))
+    """Rows of a block: its widest array fills about 2 MB in float64."""
+    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
+    width = max(dense[0].n_in, *(members * layer.n_out for layer in dense))
+    return max(16, min(8192, 2**18 // width))

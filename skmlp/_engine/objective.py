@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .memory import Scratch
 from .network import Workspace, evaluate
 from .penalties import L2
 
@@ -72,7 +73,7 @@ class Objective:
         self.network.backward(theta, d, caches, grad, extra=extra)
         return values
 
-    def finish(self, theta, values, grad, weight_sum):
+    def finish(self, theta, values, grad, weight_sum, work):
         """Add the penalty on parameters to sums over rows and turn the values into means.
 
         Returns
@@ -82,17 +83,15 @@ class Objective:
             By which the gradient, left as a sum, is still to be multiplied.
         """
         if self.alpha > 0:
-            values = values + L2(self.alpha).add(self.network, theta, grad)
+            values = values + L2(self.alpha).add(self.network, theta, grad, work)
         return values / weight_sum, 1.0 / weight_sum
 
     def mean_loss(self, theta, data, workspace):
         """Mean loss of each member over a data set, without penalties, and the raw outputs."""
         raw = evaluate(self.network, theta, data.rows, data.index, workspace=workspace)
         part = slice(None) if data.index is None else data.index
-        y, weight = data.y[part], None if data.weight is None else data.weight[part]
-        losses, d = np.empty(raw.shape[:2], raw.dtype), np.empty_like(raw)
-        self.loss.loss_grad(y, raw, losses, d, workspace.work)
-        return np.average(losses.astype(np.float64), axis=1, weights=weight), raw
+        weight = None if data.weight is None else data.weight[part]
+        return mean_loss(self.loss, data.y[part], raw, weight), raw
 
     def _penalize(self, theta, caches, weight, work, values, grad):
         extra = {}
@@ -104,3 +103,10 @@ class Objective:
             if d is not None:
                 extra[depth] = extra[depth] + d if depth in extra else d
         return extra
+
+
+def mean_loss(loss, y, raw, weight=None):
+    """Weighted mean of a loss over rows, in float64, for raw outputs (members, rows, n_raw)."""
+    losses = np.empty(raw.shape[:2], raw.dtype)
+    loss.loss_grad(y, raw, losses, np.empty_like(raw), Scratch(raw.dtype))
+    return np.average(losses.astype(np.float64), axis=1, weights=weight)

@@ -237,7 +237,7 @@ class _Epoch:
         x, y, weight, weight_sum = batch
         theta = state.theta
         values = self.objective.value_and_grad(theta, x, y, weight, self.workspace, grad)
-        means, scale = self.objective.finish(theta, values, grad, weight_sum)
+        means, scale = self.objective.finish(theta, values, grad, weight_sum, self.workspace.work)
         if plan.max_grad_norm is not None:
             norm = np.sqrt(inner(grad, grad)) * scale
             clip = np.minimum(1.0, plan.max_grad_norm / np.maximum(norm, 1e-300))

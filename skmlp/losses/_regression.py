@@ -90,15 +90,16 @@ class Quantile(ElementwiseLoss):
     smooth = False
 
     def __post_init__(self):
-        if np.ndim(self.quantile) > 0:
-            object.__setattr__(self, "quantile", tuple(map(float, self.quantile)))
         levels = np.atleast_1d(self.quantile)
-        inside = levels.size > 0 and bool(np.all((levels > 0) & (levels < 1)))
+        inside = levels.size > 0 and levels.dtype.kind in "fiu"
+        inside = inside and bool(np.all((levels > 0) & (levels < 1)))
         if not inside or np.any(np.diff(levels) <= 0):
             raise ValueError(
                 f"quantile={self.quantile!r} is not allowed: give a number strictly between 0 and "
                 "1, or several of them in increasing order."
             )
+        if np.ndim(self.quantile) > 0:
+            object.__setattr__(self, "quantile", tuple(map(float, self.quantile)))
 
     def n_raw(self, n_targets):
         if np.ndim(self.quantile) == 0:

@@ -124,7 +124,7 @@ def test_a_dense_step_allocates_nothing_that_grows_with_the_batch(activation, lo
             tracemalloc.reset_peak() if tracemalloc.is_tracing() else None
             base = tracemalloc.get_traced_memory()[0]
             values = objective.value_and_grad(state.theta, x, target, weight, workspace, grad)
-            _, scale = objective.finish(state.theta, values, grad, total)
+            _, scale = objective.finish(state.theta, values, grad, total, workspace.work)
             optimizer.step(state.theta, grad, state.moments, 0.001, step, scale)
             if step == 2:  # the first step allocates the workspace, the second lets views settle
                 tracemalloc.start()

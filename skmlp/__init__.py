@@ -1,0 +1,6 @@
+"""The neural-network suite that scikit-learn does not have."""
+
+from ._version import __version__ as __version__
+from .estimators import MLPClassifier, MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,24 @@
+"""The only file that imports private scikit-learn names; everything else takes them from here.
+
+All names below exist with the same signatures in every supported version (1.6 and later).
+"""
+
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
+from sklearn.utils.validation import validate_data
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "InvalidParameterError",
+    "Options",
+    "StrOptions",
+    "_fit_context",
+    "validate_data",
+]

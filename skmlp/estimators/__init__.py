@@ -1,0 +1,5 @@
+"""The estimators."""
+
+from ._mlp import MLPClassifier, MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,115 @@
+"""The fitted step from raw X and y to what the engine trains on, as one object."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._engine.batches import DenseRows, DensifiedRows, MappedRows, SparseRows
+from ._encoding import FEATURE_SCALINGS, TARGET_SCALINGS, FeatureScaling, Moments, row_blocks
+
+
+@dataclass(frozen=True)
+class Design:
+    """Scaling of features and target.
+
+    Parameters
+    ----------
+    feature_kind : str or None
+        A key of FEATURE_SCALINGS.
+    features : FeatureScaling
+    target_kind : str
+        A key of TARGET_SCALINGS.
+    target_moments : Moments or None
+        Of the training targets, where the kind needs them.
+    """
+
+    feature_kind: str | None
+    features: FeatureScaling
+    target_kind: str
+    target_moments: Moments | None
+
+    @classmethod
+    def fit(cls, feature_kind, target_kind, X, target, weight, index):
+        """Statistics of the rows at `index` (None for all), weighted."""
+        return cls(
+            feature_kind,
+            FEATURE_SCALINGS[feature_kind].fit(X, weight, index),
+            target_kind,
+            None if target_kind == "none" else Moments.of(target, weight, index),
+        )
+
+    def update(self, X, target, weight, index):
+        """The design after more rows; kinds without running statistics stay as they are."""
+        moments = self.target_moments
+        if moments is not None:
+            moments = moments.merge(Moments.of(target, weight, index))
+        features = self.features.update(X, weight, index)
+        return Design(self.feature_kind, features, self.target_kind, moments)
+
+    @property
+    def target(self):
+        """TargetScaling of the fitted moments."""
+        return TARGET_SCALINGS[self.target_kind].of(self.target_moments)
+
+    def rows(self, X, dtype, *, scale_now):
+        """Rows for the engine.
+
+        With `scale_now` a dense X is scaled once into an array of its own; otherwise, and for
+        CSR always, rows are converted and scaled batch by batch.
+        """
+        features = self.features
+        if issparse(X):
+            if features.shift is not None:
+                return DensifiedRows(X, features.transform, dtype)
+            return SparseRows(X, features.scale, dtype)
+        if features.scale is None and X.dtype == dtype:
+            return DenseRows(X)
+        if not scale_now:
+            return MappedRows(X, features.transform, dtype)
+        scaled = np.empty(X.shape, dtype)
+        for part in row_blocks(X):
+            features.transform(X[part], scaled[part])
+        return DenseRows(scaled)
+
+    def state(self):
+        """The design in plain values."""
+        moments = self.target_moments
+        return {
+            "feature_kind": self.feature_kind,
+            "features": self.features.state(),
+            "target_kind": self.target_kind,
+            "target_moments": None if moments is None else vars(moments).copy(),
+        }
+
+    @classmethod
+    def restore(cls, state):
+        """Inverse of `state`."""
+        features = dict(state["features"])
+        features["moments"] = _moments(features["moments"])
+        kind = state["feature_kind"]
+        return cls(
+            kind,
+            FEATURE_SCALINGS[kind](**features),
+            state["target_kind"],
+            _moments(state["target_moments"]),
+        )
+
+
+def check_same_design(design, feature_kind, target_kind, loss):
+    """Refuse to continue with another scaling than that of the first call."""
+    remedy = "Create a new estimator, or call fit with warm_start=False."
+    if feature_kind != design.feature_kind:
+        raise ValueError(
+            f"feature_scaling={feature_kind!r} differs from that of the first call, "
+            f"{design.feature_kind!r}. {remedy}"
+        )
+    if target_kind != design.target_kind:
+        raise ValueError(
+            f"loss={loss!r} (or target_scaling) scales y in another way than the first call did. "
+            f"{remedy}"
+        )
+
+
+def _moments(state):
+    return None if state is None else Moments(**state)

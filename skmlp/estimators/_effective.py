@@ -1,0 +1,84 @@
+"""The parameters of a network as seen from outside: on raw X and in y's units."""
+
+import numpy as np
+
+from .._engine.layers import Dense
+
+
+def dense_layers(network):
+    """The dense layers of a network, in order."""
+    return [layer for layer in network.layers if isinstance(layer, Dense)]
+
+
+def effective_parameters(network, theta, features, target):
+    """Weights and biases that act on raw X and give y's units.
+
+    Parameters
+    ----------
+    network : Network
+    theta : ndarray of shape (1, P)
+    features : FeatureScaling
+        Must be affine.
+    target : TargetScaling
+
+    Returns
+    -------
+    coefs, intercepts : list of ndarray
+        Folded in float64, handed out in theta's dtype and read-only.
+    """
+    pairs = [_dense_parameters(layer, theta) for layer in dense_layers(network)]
+    weight, bias = pairs[0]
+    if features.scale is not None:
+        weight = weight / features.scale[:, np.newaxis]
+        if features.shift is not None:
+            bias = bias - features.shift @ weight
+    pairs[0] = weight, bias
+    pairs[-1] = target.fold(*pairs[-1])
+    coefs = [_frozen(weight, theta.dtype) for weight, _ in pairs]
+    intercepts = [_frozen(bias, theta.dtype) for _, bias in pairs]
+    return coefs, intercepts
+
+
+def _dense_parameters(layer, theta):
+    weight = layer.weight.view(theta)[0].astype(np.float64) * layer.factor
+    if layer.scale is not None:
+        weight *= layer.scale.view(theta)[0]
+    return weight, layer.bias.view(theta)[0, 0].astype(np.float64)
+
+
+def _frozen(array, dtype):
+    array = np.array(array, dtype=dtype)
+    array.flags.writeable = False
+    return array
+
+
+def reexpress(network, theta, old, new):
+    """Change the first and last layers so that moving statistics change no prediction.
+
+    Parameters
+    ----------
+    network : Network
+    theta : ndarray of shape (members, P)
+        Changed in place.
+    old, new : Design
+    """
+    layers = dense_layers(network)
+    _reexpress_input(layers[0], theta, old.features, new.features)
+    weight, bias = layers[-1].weight.view(theta), layers[-1].bias.view(theta)
+    folded = old.target.fold(weight.astype(np.float64), bias.astype(np.float64))
+    weight[...], bias[...] = new.target.unfold(*folded)
+
+
+def _reexpress_input(layer, theta, old, new):
+    if new is old or new.scale is None:
+        return
+    if new.shift is not None:
+        step = (new.shift - old.shift) / old.scale
+        for row, bias in zip(theta, layer.bias.view(theta), strict=True):
+            bias += step @ _dense_parameters(layer, row[np.newaxis])[0]
+    layer.weight.view(theta)[...] *= (new.scale / old.scale)[:, np.newaxis]
+
+
+def set_output_bias(network, theta, raw):
+    """Let all members start from the constant raw output `raw`."""
+    dense_layers(network)[-1].bias.view(theta)[...] = raw

@@ -1,0 +1,85 @@
+"""Labels of a classifier to codes, with every mismatch answered by name."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+
+def check_labels(y):
+    """Labels as an array, and whether they are a multilabel indicator matrix."""
+    if not issparse(y) and y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    check_classification_targets(y)
+    kind = type_of_target(y, input_name="y")
+    if kind == "multiclass-multioutput":
+        raise ValueError(
+            "y has several columns that are not 0/1 indicators. Multioutput classification is not "
+            "supported: fit one classifier per column with MultiOutputClassifier."
+        )
+    multilabel = kind == "multilabel-indicator"
+    return (y.toarray() if issparse(y) else y), multilabel
+
+
+def find_classes(y, multilabel, classes=None):
+    """The labels of y, or `classes`, which must be able to hold y."""
+    if classes is None:
+        return np.arange(y.shape[1]) if multilabel else np.unique(y)
+    classes = np.unique(np.asarray(classes))
+    if multilabel and len(classes) != y.shape[1]:
+        raise ValueError(f"classes has {len(classes)} entries, but y has {y.shape[1]} columns.")
+    return classes
+
+
+def check_known(y, multilabel, classes):
+    """Refuse labels that the first call did not announce."""
+    if multilabel:
+        if y.shape[1] != len(classes):
+            raise ValueError(f"y has {y.shape[1]} labels, the first call had {len(classes)}.")
+        return
+    found = np.unique(y)
+    if len(np.setdiff1d(found, classes)):
+        raise ValueError(
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. 'y' has "
+            f"{found}. Announce all classes in the first call of partial_fit."
+        )
+
+
+def check_same_classes(y, multilabel, classes):
+    """Refuse a warm start on other labels."""
+    found = np.arange(y.shape[1]) if multilabel else np.unique(y)
+    if set(found.tolist()) != set(classes.tolist()):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call "
+            f"to fit. Previously got {classes}, `y` has {found}"
+        )
+
+
+def encode(y, kind, classes):
+    """Targets of the kinds "binary" (n, 1), "multilabel" (n, k) and "multiclass" (n,)."""
+    if kind == "multilabel":
+        return np.asarray(y, np.float64)
+    codes = np.searchsorted(classes, y)
+    return codes if kind == "multiclass" else (codes == 1).astype(np.float64)[:, np.newaxis]
+
+
+def weigh_classes(class_weight, codes, classes, weight):
+    """Weights of rows, multiplied by the weight of their class.
+
+    "balanced" gives every class the same sum: total / (n_classes * sum of the class), with sums
+    of sample weights, so that a row of weight 2 counts like two rows.
+    """
+    if isinstance(class_weight, str):
+        sums = np.bincount(codes, weights=weight, minlength=len(classes))
+        present = sums > 0
+        factors = np.zeros(len(classes))
+        factors[present] = sums.sum() / (present.sum() * sums[present])
+    else:
+        factors = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+    if not (np.isfinite(factors) & (factors >= 0)).all():
+        raise ValueError(f"class_weight={class_weight!r} must hold finite numbers >= 0 only.")
+    weight = factors[codes] if weight is None else weight * factors[codes]
+    if not weight.any():
+        raise ValueError(f"class_weight={class_weight!r} leaves no row with a positive weight.")
+    return weight

@@ -1,0 +1,220 @@
+"""From constructor parameters to vocabulary objects, with every combination checked."""
+
+from dataclasses import dataclass, fields
+from inspect import signature
+from numbers import Real
+
+import numpy as np
+
+from .._engine.network import multilayer_perceptron
+from ..activations import ACTIVATIONS, Activation, Identity
+from ..initializers import INITIALIZERS
+from ..optimizers import OPTIMIZERS
+from ..schedules import SCHEDULES, Constant
+from ._vocabulary import describe, resolve, restore
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the parameters of an estimator stand for.
+
+    Parameters
+    ----------
+    optimizer, schedule
+        Vocabulary objects.
+    hidden : tuple of int
+    activations : tuple of Activation
+        One per hidden layer.
+    initializers : tuple of (Initializer, gain)
+        One per dense layer.
+    dropout : tuple of float
+        One per hidden layer.
+    input_scale, ntk : bool
+    """
+
+    optimizer: object
+    schedule: object
+    hidden: tuple
+    activations: tuple
+    initializers: tuple
+    dropout: tuple
+    input_scale: bool
+    ntk: bool
+
+    @classmethod
+    def of(cls, estimator, incremental=False):
+        """Recipe of an estimator; raises ValueError for what cannot act together."""
+        optimizer = resolve(estimator.solver, OPTIMIZERS, estimator)
+        schedule = resolve(estimator.learning_rate, SCHEDULES, estimator)
+        hidden = _hidden_layer_sizes(estimator.hidden_layer_sizes)
+        activations = _activations(estimator.activation, len(hidden))
+        dropout = _dropout(estimator.dropout, len(hidden))
+        if not optimizer.stochastic:
+            _check_without_steps(estimator, schedule, dropout)
+            schedule = Constant()
+        if incremental:
+            _check_incremental(estimator, schedule)
+        return cls(
+            optimizer,
+            schedule,
+            hidden,
+            activations,
+            _initializers(estimator.init, activations),
+            dropout,
+            estimator.input_scale_layer,
+            estimator.parametrization == "ntk",
+        )
+
+    def model(self, n_in, n_out):
+        """The network in plain values, as a fitted estimator holds it."""
+        return {
+            "sizes": [n_in, *self.hidden, n_out],
+            "activations": [describe(activation) for activation in self.activations],
+            "initializers": [(describe(init), gain) for init, gain in self.initializers],
+            "dropout": list(self.dropout),
+            "input_scale": self.input_scale,
+            "ntk": self.ntk,
+        }
+
+
+def network_of(model):
+    """The network that `Recipe.model` describes."""
+    return multilayer_perceptron(
+        tuple(model["sizes"]),
+        tuple(restore(activation) for activation in model["activations"]),
+        tuple((restore(init), gain) for init, gain in model["initializers"]),
+        dropout=tuple(model["dropout"]),
+        input_scale=model["input_scale"],
+        ntk=model["ntk"],
+    )
+
+
+def check_same_model(old, new):
+    """Refuse to continue the training of a network of another shape."""
+    remedy = "create a new estimator, or call fit with warm_start=False."
+    for key, name in _SHAPE_PARAMETERS.items():
+        if old[key] != new[key]:
+            raise ValueError(
+                f"{name} has changed since the first call: the fitted network has {old[key]}, "
+                f"now {new[key]} is asked for. To change it, {remedy}"
+            )
+
+
+def check_loss_parameters(estimator, loss, names, homes):
+    """Refuse settings of other losses; `homes` maps a name of a loss to its classes."""
+    own = {field.name for field in fields(loss)}
+    for name in names:
+        value = getattr(estimator, name)
+        default = signature(type(estimator)).parameters[name].default
+        if name in own or (np.ndim(value) == 0 and value == default):
+            continue
+        able = [
+            home
+            for home, classes in homes.items()
+            if any(name == field.name for cls in classes for field in fields(cls))
+        ]
+        raise ValueError(
+            f"{name}={value!r} cannot act with loss={estimator.loss!r}: it is a setting of "
+            f"{' and '.join(f'loss={home!r}' for home in able)}. Leave {name} at its default."
+        )
+
+
+_SHAPE_PARAMETERS = {
+    "sizes": "hidden_layer_sizes (or the number of outputs)",
+    "activations": "activation",
+    "input_scale": "input_scale_layer",
+    "ntk": "parametrization",
+}
+
+
+def _hidden_layer_sizes(sizes):
+    sizes = np.atleast_1d(np.asarray(sizes if np.ndim(sizes) else [sizes]))
+    if sizes.ndim > 1 or (sizes.size and sizes.dtype.kind not in "iu"):
+        raise ValueError(
+            f"hidden_layer_sizes must be an integer or a flat sequence of integers, got {sizes}."
+        )
+    if (sizes <= 0).any():
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes.tolist()}.")
+    return tuple(sizes.tolist())
+
+
+def _activations(activation, n_hidden):
+    names = _per_layer("activation", activation, n_hidden)
+    for name in names:
+        if isinstance(name, str) and name not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise ValueError(f"activation={name!r} is not known; the names are {known}.")
+    activations = tuple(resolve(name, ACTIVATIONS) for name in names)
+    for name, instance in zip(names, activations, strict=True):
+        if not isinstance(instance, Activation):
+            raise ValueError(f"activation={name!r} is neither a name nor an Activation.")
+        if not instance.trainable:
+            raise ValueError(
+                f"activation={name!r} has a zero gradient wherever it has one, so that a network "
+                "with it cannot be trained by gradients; it serves explicit networks only. Use "
+                "activation='logistic' for a smooth step."
+            )
+    return activations
+
+
+def _per_layer(name, value, n_hidden):
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        return (value,) * n_hidden
+    if len(value) != n_hidden:
+        raise ValueError(
+            f"{name} has {len(value)} entries, but hidden_layer_sizes has {n_hidden} layers; give "
+            "one entry per hidden layer, or a single value for all."
+        )
+    return tuple(value)
+
+
+def _dropout(dropout, n_hidden):
+    rates = _per_layer("dropout", dropout, n_hidden)
+    for rate in rates:
+        if not (isinstance(rate, Real) and 0 <= rate < 1):
+            raise ValueError(f"dropout must be a number in [0, 1), got {rate!r}.")
+    if n_hidden == 0 and np.any(dropout):
+        raise ValueError(
+            f"dropout={dropout!r} cannot act with hidden_layer_sizes=(), since it follows hidden "
+            "layers. Add one, or leave dropout at 0."
+        )
+    return tuple(map(float, rates))
+
+
+def _initializers(init, activations):
+    """Rule and gain of every dense layer; the output layer counts as linear."""
+    followers = (*activations, Identity())
+    if init == "auto":
+        return tuple((INITIALIZERS[f.default_init](), f.default_gain) for f in followers)
+    return tuple((resolve(init, INITIALIZERS), f.gain) for f in followers)
+
+
+def _check_without_steps(estimator, schedule, dropout):
+    """L-BFGS has no steps of its own: refuse what acts on steps, unless scikit-learn ignores it."""
+    acting = {
+        "dropout": any(dropout),
+        "max_grad_norm": estimator.max_grad_norm is not None,
+        "weight_decay": estimator.weight_decay > 0,
+        # Names that scikit-learn has are ignored there and here.
+        "learning_rate": schedule.needs_horizon or not isinstance(estimator.learning_rate, str),
+    }
+    for name, acts in acting.items():
+        if acts:
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} cannot act with "
+                f"solver={estimator.solver!r}, which has no stochastic steps. Leave {name} at its "
+                "default or choose a stochastic solver such as 'adam'."
+            )
+
+
+def _check_incremental(estimator, schedule):
+    if estimator.early_stopping:
+        raise ValueError(
+            "partial_fit does not support early_stopping=True, since one pass has no epochs to "
+            "choose from; set early_stopping=False."
+        )
+    if schedule.needs_horizon:
+        raise ValueError(
+            f"partial_fit does not support learning_rate={estimator.learning_rate!r}, a schedule "
+            "that needs to know the number of epochs; use 'constant', 'invscaling' or 'adaptive'."
+        )

@@ -1,0 +1,101 @@
+"""Checks of the arguments of ``fit`` that scikit-learn offers no public function for."""
+
+from mmap import mmap
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_array
+
+
+def check_sample_weight(sample_weight, X, dtype=np.float64):
+    """Return the weights of the rows as a one-dimensional array of finite numbers >= 0.
+
+    Parameters
+    ----------
+    sample_weight : None, number or array-like of shape (n_samples,)
+        ``None`` gives every row the weight 1, a number gives every row that weight.
+    X : array-like of shape (n_samples, ...) or int
+        The rows that are weighted, or their number.
+    dtype : dtype, default=numpy.float64
+        Floating dtype of the result.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        At least one weight is positive. The array may share memory with ``sample_weight``, so the
+        caller must not write into it.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative, NaN or infinite in ``dtype``, if all are zero, or if the shape
+        is wrong.
+    """
+    n_rows = X if isinstance(X, Integral) else np.shape(X)[0]
+    if sample_weight is None:
+        return np.ones(n_rows, dtype=dtype)
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_rows, sample_weight, dtype=np.float64)
+    weight = _as_float_array(sample_weight, dtype)
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight must be a number or an array of shape ({n_rows},), one weight for "
+            f"each row of X; got shape {weight.shape}."
+        )
+    _check_range(weight)
+    return weight
+
+
+def _as_float_array(sample_weight, dtype):
+    # An overflow in the cast is silent here: check_array then refuses the infinity by name.
+    with np.errstate(over="ignore"):
+        return check_array(
+            sample_weight,
+            dtype=dtype,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_min_samples=0,
+            input_name="sample_weight",
+        )
+
+
+def _check_range(weight):
+    negative = np.flatnonzero(weight < 0)
+    if negative.size:
+        raise ValueError(
+            f"sample_weight must not be negative; got {weight[negative[0]]:g} at row "
+            f"{negative[0]} ({negative.size} negative of {weight.size} weights). "
+            "Use the weight 0 to leave a row out."
+        )
+    if not weight.any():
+        raise ValueError(
+            f"sample_weight must have at least one positive weight, but all {weight.size} are zero "
+            f"(in {weight.dtype})."
+        )
+
+
+def check_dimensions(X):
+    """Refuse arrays of three and more dimensions, showing how to flatten them.
+
+    Raises
+    ------
+    ValueError
+        With the code that turns X into a table.
+    """
+    ndim = getattr(X, "ndim", None)
+    if ndim is None and isinstance(X, (list, tuple)):
+        ndim = np.ndim(X[0]) + 1 if len(X) else 1
+    if ndim is not None and ndim > 2:
+        raise ValueError(
+            f"Found array with dim {ndim}, but X must be a table of shape (n_samples, n_features). "
+            "Flatten each sample first: X.reshape(len(X), -1)"
+        )
+
+
+def is_mapped(X):
+    """Whether X is an array whose memory is a file, so that it should not be loaded whole."""
+    while isinstance(X, np.ndarray):
+        if isinstance(X, np.memmap):
+            return True
+        X = X.base
+    return isinstance(X, mmap)

@@ -1,0 +1,96 @@
+"""What users see: names, docstrings that agree with signatures, and no cost at import."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+from sklearn.base import BaseEstimator
+
+import skmlp
+
+ESTIMATORS = [
+    getattr(skmlp, name)
+    for name in skmlp.__all__
+    if inspect.isclass(getattr(skmlp, name)) and issubclass(getattr(skmlp, name), BaseEstimator)
+]
+MODULES = ["activations", "callbacks", "initializers", "losses", "optimizers", "schedules"]
+
+
+def documented(estimator, section):
+    """Lines "name : type" of a numpydoc section, as a dictionary."""
+    text = inspect.getdoc(estimator)
+    body = re.search(rf"^{section}\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", text, re.S | re.M).group(1)
+    pairs = re.findall(r"^(\w[\w, ]*) : (.+)$", body, re.M)
+    return {name: kind for names, kind in pairs for name in names.split(", ")}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_names_exist(module):
+    loaded = importlib.import_module(f"skmlp.{module}")
+    assert sorted(set(loaded.__all__)) == sorted(loaded.__all__)
+    for name in loaded.__all__:
+        assert getattr(loaded, name) is not None
+
+
+def test_the_top_level_is_short():
+    assert len(skmlp.__all__) <= 10
+    assert all(hasattr(skmlp, name) for name in skmlp.__all__)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_documented_parameters_are_those_of_the_signature(estimator):
+    parameters = inspect.signature(estimator).parameters
+    described = documented(estimator, "Parameters")
+    assert list(described) == list(parameters)
+    for name, parameter in parameters.items():
+        default = re.search(r"default=(.+)$", described[name]).group(1)
+        assert eval(default) == parameter.default, name
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_parameter_is_validated(estimator):
+    assert set(estimator._parameter_constraints) == set(inspect.signature(estimator).parameters)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_documented_attributes_exist_after_fit(estimator):
+    y = [0, 1] * 10
+    fitted = estimator(max_iter=1000, tol=0.1).fit([[float(i)] for i in range(20)], y)
+    public = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
+    described = set(documented(estimator, "Attributes"))
+    # Names of features exist only for tables that have them; the rest is computed on access.
+    assert described - {"feature_names_in_", "coefs_", "intercepts_"} == public
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_shared_parameters_come_in_the_order_of_scikit_learn(estimator):
+    from sklearn import neural_network
+
+    theirs = list(inspect.signature(getattr(neural_network, estimator.__name__)).parameters)
+    ours = [name for name in inspect.signature(estimator).parameters if name in theirs]
+    # The oldest supported version has no loss of its own.
+    assert [name for name in ours if name != "loss"] == [n for n in theirs if n != "loss"]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_shared_defaults_are_those_of_scikit_learn(estimator):
+    from sklearn import neural_network
+
+    theirs = inspect.signature(getattr(neural_network, estimator.__name__)).parameters
+    ours = inspect.signature(estimator).parameters
+    for name in set(theirs) & set(ours):
+        assert ours[name].default == theirs[name].default, name
+
+
+def test_import_brings_in_little_beyond_scikit_learn():
+    code = (
+        "import sys, sklearn.neural_network, sklearn.utils.metaestimators; "
+        "before = set(sys.modules); import skmlp; "
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
+        "print(sorted(new - {'skmlp', 'numpy', 'scipy', 'sklearn'} - sys.stdlib_module_names))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
