@@ -80,31 +80,19 @@ class TrainState:
     theta: np.ndarray
     moments: list = field(default_factory=list)
     step: int = 0
-    epoch: int = 0
     samples_seen: int = 0
-    rate_factor: np.ndarray = None
-    stale: np.ndarray = None
-    best_loss: np.ndarray = None
-    best_score: np.ndarray = None
-    best_validation_loss: np.ndarray = None
-    best_epoch: np.ndarray = None
-    kept: np.ndarray = None
-    running: np.ndarray = None
-    converged: np.ndarray = None
-    diverged: np.ndarray = None
-    interrupted: bool = False
-    reasons: list = None
-    losses: list = field(default_factory=list)
-    scores: list = field(default_factory=list)
-    validation_losses: list = field(default_factory=list)
-    learning_rates: list = field(default_factory=list)
+    rate_factor: np.ndarray | None = None
+    stale: np.ndarray | None = None
+    best_loss: np.ndarray | None = None
 
     def __post_init__(self):
-        members = len(self.theta)
+        stale, best_loss = self.stale, self.best_loss
+        self.forget()
+        if stale is not None:
+            self.stale, self.best_loss = stale, best_loss
         if self.rate_factor is None:
-            self.rate_factor = np.ones((members, 1), self.theta.dtype)
-        if self.stale is None:
-            self.forget()
+            self.rate_factor = np.ones((len(self.theta), 1), self.theta.dtype)
+        self.start()
 
     def forget(self):
         """Drop best values and patience, as a new fit from the same theta must."""

@@ -267,3 +267,22 @@ def test_horizons_begin_anew_in_a_warm_start():
         again = model.fit(X, y).learning_rate_curve_[6:]
         if name != "invscaling":
             np.testing.assert_allclose(again, first, rtol=1e-12)
+
+
+def test_a_stream_that_diverges_is_refused_in_words():
+    settings = {**SMALL, "solver": "sgd", "learning_rate_init": 1e150}
+    model = MLPRegressor(**settings, feature_scaling=None, target_scaling=False)
+    model.partial_fit(X * 1e-200, y * 1e-200)
+    before = model.theta_.copy()
+    with pytest.raises(ValueError, match="^Solver produced non-finite parameter weights"):
+        for _ in range(5):
+            model.partial_fit(X * 1e100, y)
+    assert np.isfinite(model.theta_).all() and before.shape == model.theta_.shape
+
+
+def test_a_pass_that_diverges_is_an_error_and_keeps_the_model():
+    model = MLPRegressor(solver="sgd", **SMALL).partial_fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        model.set_params(learning_rate_init=1e300, momentum=0.0, batch_size=4).partial_fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), before)
