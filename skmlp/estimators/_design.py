@@ -36,14 +36,14 @@ class Design:
             feature_kind,
             FEATURE_SCALINGS[feature_kind].fit(X, weight, index),
             target_kind,
-            None if target_kind == "none" else Moments.of(target, weight, index),
+            None if target_kind == "none" else Moments.of(target, weight, index).check("y"),
         )
 
     def update(self, X, target, weight, index):
         """The design after more rows; kinds without running statistics stay as they are."""
         moments = self.target_moments
         if moments is not None:
-            moments = moments.merge(Moments.of(target, weight, index))
+            moments = moments.merge(Moments.of(target, weight, index)).check("y")
         features = self.features.update(X, weight, index)
         return Design(self.feature_kind, features, self.target_kind, moments)
 

@@ -37,26 +37,39 @@ class Moments:
     def of(cls, X, weight=None, index=None):
         """Moments of the rows of a dense X, in float64 and block by block."""
         total = None
-        for part in row_blocks(X, index):
-            rows = part if index is None else index[part]
-            block = np.asarray(X[rows], dtype=np.float64)
-            w = np.ones(len(block)) if weight is None else np.asarray(weight[rows], np.float64)
-            mean = np.average(block, axis=0, weights=w)
-            block = block - mean
-            block *= block
-            moments = cls(len(block), float(w.sum()), mean, w @ block)
-            total = moments if total is None else total.merge(moments)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part in row_blocks(X, index):
+                rows = part if index is None else index[part]
+                block = np.asarray(X[rows], dtype=np.float64)
+                w = np.ones(len(block)) if weight is None else np.asarray(weight[rows], np.float64)
+                mean = np.average(block, axis=0, weights=w)
+                block = block - mean
+                block *= block
+                moments = cls(len(block), float(w.sum()), mean, w @ block)
+                total = moments if total is None else total.merge(moments)
         return total
 
     def merge(self, other):
         weight = self.weight + other.weight
-        step = other.mean - self.mean
+        with np.errstate(over="ignore", invalid="ignore"):
+            step = other.mean - self.mean
+            between = step**2 * (self.weight * other.weight / weight)
         return Moments(
             self.n + other.n,
             weight,
             self.mean + step * (other.weight / weight),
-            self.deviation + other.deviation + step**2 * (self.weight * other.weight / weight),
+            self.deviation + other.deviation + between,
         )
+
+    def check(self, name):
+        """These moments, or an error that names the columns of `name` whose variance overflows."""
+        columns = np.flatnonzero(~np.isfinite(self.deviation))
+        if columns.size:
+            raise ValueError(
+                f"{name} has values so large (or so far apart between calls) that the variance of "
+                f"its columns {columns[:5].tolist()} overflows. Divide them by a constant first."
+            )
+        return self
 
     def scale(self):
         """Standard deviations, 1 for columns that are constant up to rounding."""
@@ -157,13 +170,13 @@ class StandardScaling(FeatureScaling):
 
     @classmethod
     def _statistics(cls, X, weight, index):
-        moments = Moments.of(X, weight, index)
+        moments = Moments.of(X, weight, index).check("X")
         return moments.mean, moments.scale(), moments
 
     def update(self, X, weight=None, index=None):
         if self.moments is None or issparse(X):
             return super().update(X, weight, index)
-        moments = self.moments.merge(Moments.of(X, weight, index))
+        moments = self.moments.merge(Moments.of(X, weight, index)).check("X")
         return StandardScaling(moments.mean, moments.scale(), moments)
 
 

@@ -89,6 +89,17 @@ def network_of(model):
     )
 
 
+def is_stochastic(estimator):
+    """Condition under which partial_fit exists; raises AttributeError where it does not."""
+    solver = estimator.solver
+    if not getattr(OPTIMIZERS.get(solver, solver), "stochastic", True):
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers; solver={solver!r} is not "
+            "stochastic."
+        )
+    return True
+
+
 def check_same_model(old, new):
     """Refuse to continue the training of a network of another shape."""
     remedy = "create a new estimator, or call fit with warm_start=False."

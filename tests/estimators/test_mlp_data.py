@@ -337,3 +337,19 @@ def test_predicting_from_many_threads_writes_nothing(cls, target):
         ):
             np.testing.assert_array_equal(got, alone)
     assert {name: repr(value) for name, value in vars(model).items()} == state
+
+
+@pytest.mark.parametrize("name", ["X", "y"])
+def test_variances_that_overflow_are_refused_by_name(name):
+    rng = np.random.default_rng(0)
+    data = {"X": rng.normal(size=(20, 3)), "y": rng.normal(size=20)}
+    data[name] = data[name] * 1e200
+    with pytest.raises(ValueError, match=rf"^{name} has values so large .*\[0"):
+        MLPRegressor().fit(**data)
+
+
+def test_a_stream_whose_variance_overflows_is_refused():
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20.0)
+    model = MLPRegressor().partial_fit(X, y)
+    with pytest.raises(ValueError, match="X has values so large"):
+        model.partial_fit(X + 1e300, y)

@@ -212,3 +212,9 @@ def test_warm_start_refuses_another_kind_of_target_or_does_it_right():
         assert "loss" in str(error)
     else:
         np.testing.assert_allclose(model.predict(X), cold.predict(X), rtol=0.1)
+
+
+def test_partial_fit_refuses_balanced_class_weights():
+    model = MLPClassifier(class_weight="balanced")
+    with pytest.raises(ValueError, match="class_weight='balanced' .*partial_fit.*sample_weight"):
+        model.partial_fit(X, y_class, classes=[0, 1])

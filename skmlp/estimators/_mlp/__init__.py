@@ -1,0 +1,6 @@
+"""MLPRegressor and MLPClassifier."""
+
+from ._classifier import MLPClassifier
+from ._regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,366 @@
+"""MLPRegressor."""
+
+from numbers import Real
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ..._engine.objective import mean_loss
+from ..._sklearn_compat import Interval, StrOptions, _fit_context
+from ...losses import REGRESSION_LOSSES, Loss
+from .._base import BaseMLP
+from .._design import Design
+from .._recipe import check_loss_parameters, is_stochastic
+from .._vocabulary import resolve, restore
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multilayer perceptron for regression.
+
+    f(x) = W_L a_{L-1} + b_L, a_k = activation(W_k a_{k-1} + b_k), a_0 = x scaled; the weights
+    minimise mean loss(y, f(x)) + alpha / (2 n) * sum of squared weights by minibatch gradient
+    descent or L-BFGS.
+
+    Changing the import from `sklearn.neural_network` is enough: scikit-learn's parameters keep
+    their meaning. X and y are scaled inside, which is what the added parameters can undo.
+
+    Parameters
+    ----------
+    loss : str or Loss, default="squared_error"
+        A name in `skmlp.losses.REGRESSION_LOSSES` or an instance. The loss of several targets
+        is summed over them.
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Number of units of each hidden layer; ``()`` is linear regression.
+    activation : str, Activation or a sequence of them, default="relu"
+        A name in `skmlp.activations.ACTIVATIONS` or an instance, for all hidden layers or one
+        per layer.
+    solver : str or Optimizer, default="adam"
+        A name in `skmlp.optimizers.OPTIMIZERS` or an instance. Settings of a named solver come
+        from the parameters of the same name.
+    alpha : float, default=0.0001
+        Coupled L2 penalty of the weights, divided by the sum of sample weights of the batch.
+    batch_size : int or "auto", default="auto"
+        Rows of a minibatch; "auto" is min(200, n_samples).
+    learning_rate : str or Schedule, default="constant"
+        A name in `skmlp.schedules.SCHEDULES` or an instance; acts with every stochastic solver.
+    learning_rate_init : float, default=0.001
+        Initial (for schedules that go up and down: largest) step size.
+    power_t : float, default=0.5
+        Exponent of ``learning_rate="invscaling"``.
+    max_iter : int, default=200
+        Largest number of epochs, or of iterations of L-BFGS.
+    shuffle : bool, default=True
+        Whether to shuffle the rows before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Source of the validation split, the order of rows, the initial weights and dropout.
+    tol : float, default=1e-4
+        Smallest improvement that counts, in units of the watched score or of the scaled training
+        loss; for L-BFGS the bound of the largest entry of the gradient.
+    verbose : bool or int, default=False
+        Print the loss every epoch, or every so many epochs.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last solution. Shapes may not change.
+    momentum : float, default=0.9
+        Momentum of ``solver="sgd"``.
+    nesterovs_momentum : bool, default=True
+        Whether that momentum is Nesterov's.
+    early_stopping : bool, default=False
+        Set a part of the rows aside, stop once its score stalls, and restore the best weights.
+    validation_fraction : float, default=0.1
+        Share of the rows that `early_stopping` sets aside.
+    beta_1 : float, default=0.9
+        Decay of the first moment of "adam".
+    beta_2 : float, default=0.999
+        Decay of the second moment of "adam".
+    epsilon : float, default=1e-8
+        Added to the denominators of "adam" and "rmsprop".
+    n_iter_no_change : int or inf, default=10
+        Exactly so many epochs without improvement end the training.
+    max_fun : int, default=15000
+        Largest number of evaluations of "lbfgs".
+    weight_decay : float, default=0.0
+        Decoupled decay: every step multiplies the weights by 1 - learning rate * weight_decay;
+        "adam" with it is AdamW.
+    weight_tol : float, default=0.0
+        Stop when an epoch moves the parameters by less, relative to their norm; 0 is off.
+    init : str or Initializer, default="auto"
+        A name in `skmlp.initializers.INITIALIZERS` or an instance; "auto" takes the
+        `default_init` of the activation with its `default_gain`.
+    parametrization : {"standard", "ntk"}, default="standard"
+        "ntk" trains W in W / sqrt(n_in).
+    input_scale_layer : bool, default=False
+        Learn a scale of every feature before the first layer.
+    feature_scaling : {"standard", "robust", "minmax"} or None, default="standard"
+        Scaling of the columns of X, with statistics of the training rows: mean and standard
+        deviation, median and interquartile range with a smooth clip, or minimum and maximum.
+        Sparse columns are divided by their largest absolute value instead.
+    target_scaling : bool, default=True
+        Train on (y - mean) / sd, or on y / mean for "gamma", and predict in y's units. Losses
+        of counts are not scaled; their output starts at the mean instead.
+    dropout : float or sequence of float, default=0.0
+        Rate of dropout after every hidden layer, or one per layer.
+    max_grad_norm : float or None, default=None
+        Largest norm of the gradient of a minibatch; longer ones are shortened.
+    delta : float, default=1.35
+        Where ``loss="huber"`` turns linear, in standard deviations of y when it is scaled.
+    quantile : float or sequence of float, default=0.5
+        Level of ``loss="quantile"``. For several levels, `predict` has a column for each, and
+        they never cross.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Of computation and predictions; "auto" is float32 for float32 X, else float64.
+
+    Attributes
+    ----------
+    theta_ : ndarray of shape (n_parameters,)
+        All parameters, for scaled X and y.
+    coefs_, intercepts_ : list of ndarray
+        Effective weights and biases on raw X, computed on access and read-only. With the hidden
+        activations (the slopes that "prelu" learns are in `theta_`) and `out_activation_` they
+        give the predictions in y's units.
+    n_iter_ : int
+        Epochs of the last call of `fit`.
+    t_ : int
+        Training rows seen so far.
+    loss_ : float
+        Last training loss, penalty included, in scaled units.
+    best_loss_ : float or None
+        Smallest training loss; None with early stopping.
+    loss_curve_ : list of float
+        Training loss of every epoch.
+    learning_rate_curve_ : list of float
+        Learning rate at the end of every epoch.
+    validation_scores_ : list of float or None
+        Watched score of every epoch.
+    validation_loss_curve_ : list of float or None
+        Loss of the validation rows, without penalty.
+    best_validation_score_ : float or None
+        Score of the epoch that was restored.
+    best_iteration_ : int or None
+        That epoch, counted from 1.
+    stop_reason_ : str
+        Why training ended, in a sentence.
+    n_layers_ : int
+        Number of layers, input and output included.
+    n_outputs_ : int
+        Number of raw outputs.
+    out_activation_ : str
+        Inverse link of the loss.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Names of the features, when X has string names.
+
+    See Also
+    --------
+    MLPClassifier : The same for classes.
+    sklearn.neural_network.MLPRegressor : The estimator whose parameters are extended here.
+
+    References
+    ----------
+    Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors,
+    Nature 323. Kingma and Ba (2015), Adam: a method for stochastic optimization, ICLR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skmlp import MLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = MLPRegressor(early_stopping=True, learning_rate_init=0.01, random_state=0)
+    >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.3
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
+        "target_scaling": ["boolean"],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+    }
+    _y_numeric = True
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        weight_decay=0.0,
+        weight_tol=0.0,
+        init="auto",
+        parametrization="standard",
+        input_scale_layer=False,
+        feature_scaling="standard",
+        target_scaling=True,
+        dropout=0.0,
+        max_grad_norm=None,
+        delta=1.35,
+        quantile=0.5,
+        dtype="auto",
+    ):
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.weight_decay = weight_decay
+        self.weight_tol = weight_tol
+        self.init = init
+        self.parametrization = parametrization
+        self.input_scale_layer = input_scale_layer
+        self.feature_scaling = feature_scaling
+        self.target_scaling = target_scaling
+        self.dropout = dropout
+        self.max_grad_norm = max_grad_norm
+        self.delta = delta
+        self.quantile = quantile
+        self.dtype = dtype
+
+    @available_if(is_stochastic)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Make one pass over X and y, going on from the last call.
+
+        Running means and standard deviations keep the scaling up to date without changing any
+        prediction by themselves.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : object
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X):
+        """Predict in the units of y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Of shape (n_samples, n_quantiles) for several quantiles.
+        """
+        raw = self._raw(X)[0]
+        target = Design.restore(self._design).target
+        prediction = target.decode(restore(self._loss).predict(raw)).astype(raw.dtype, copy=False)
+        return prediction[:, 0] if prediction.shape[1] == 1 and self._flat else prediction
+
+    def score(self, X, y, sample_weight=None):
+        """R2, or D2 of the trained loss when scikit-learn's MLP does not have that loss.
+
+        D2 is the share of the loss of the best constant prediction that the network saves; 1 is
+        perfect, 0 is no better than a constant. It is computed in the units of training.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        check_is_fitted(self)
+        loss = restore(self._loss)
+        if isinstance(loss, _SCORED_BY_R2):
+            return super().score(X, y, sample_weight)
+        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        target = Design.restore(self._design).target.encode(y.reshape(len(y), -1))
+        raw = self._raw(X).astype(np.float64)
+        constant = np.broadcast_to(loss.init_raw(target, sample_weight), raw.shape).copy()
+        ours, null = (mean_loss(loss, target, g, sample_weight)[0] for g in (raw, constant))
+        return float(1.0 - ours / null) if null > 0 else float(ours == 0)
+
+    def _encode_target(self, y, resumed, classes):
+        if issparse(y):
+            raise ValueError("y is sparse, but targets must be dense; use y.toarray().")
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self._flat = y.ndim == 1
+        target = np.asarray(y, np.float64).reshape(len(y), -1)
+        domain = self._make_loss().domain
+        outside = ~domain.contains(target)
+        if outside.any():
+            row = int(np.flatnonzero(outside.any(axis=1))[0])
+            raise ValueError(
+                f"Some values of y are out of the valid range {domain} of loss={self.loss!r}, for "
+                f"example {target[row][outside[row]][0]} in row {row}. Choose another loss or "
+                "transform y."
+            )
+        return target
+
+    def _make_loss(self):
+        loss = resolve(self.loss, REGRESSION_LOSSES, self)
+        homes = {name: (cls,) for name, cls in REGRESSION_LOSSES.items()}
+        check_loss_parameters(self, loss, ("delta", "quantile"), homes)
+        return loss
+
+    def _watched_score(self, loss):
+        if not isinstance(loss, _SCORED_BY_R2):
+            return None
+        return lambda raw, y, weight: r2_score(y, loss.predict(raw), sample_weight=weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+# The losses scikit-learn's MLPRegressor has; it watches R2 for them.
+_SCORED_BY_R2 = (REGRESSION_LOSSES["squared_error"], REGRESSION_LOSSES["poisson"])
