@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from .network import block_rows
-from .training import INTERRUPTED, consult, judge
+from .training import consult, judge, session
 
 
 def train_lbfgs(objective, data, state, plan, *, watch=None, callbacks=()):
@@ -17,12 +17,9 @@ def train_lbfgs(objective, data, state, plan, *, watch=None, callbacks=()):
     gradient is at most `plan.tol`, as in scikit-learn; an iteration counts as an epoch. Values
     and gradients are computed block by block in theta's dtype, SciPy works in float64.
     """
-    state.start()
     problem = _Problem(objective, data, state)
     # The training loss cannot stall in a line search: without a watch only SciPy's rule counts.
     plan = plan if watch else replace(plan, n_iter_no_change=np.inf)
-    for callback in callbacks:
-        callback.on_train_begin(state)
 
     def iteration(intermediate_result):
         before = state.theta.copy()
@@ -34,27 +31,17 @@ def train_lbfgs(objective, data, state, plan, *, watch=None, callbacks=()):
         if not state.running.any():
             raise StopIteration
 
-    try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            result = minimize(
-                problem,
-                state.theta[0].astype(np.float64),
-                method="L-BFGS-B",
-                jac=True,
-                callback=iteration,
-                options={
-                    "maxfun": plan.optimizer.max_fun,
-                    "maxiter": plan.max_epochs,
-                    "gtol": plan.tol,
-                },
-            )
+    limits = {"maxfun": plan.optimizer.max_fun, "maxiter": plan.max_epochs, "gtol": plan.tol}
+    with session(state, callbacks):
+        result = minimize(
+            problem,
+            state.theta[0].astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=iteration,
+            options=limits,
+        )
         _conclude(result, state)
-    except KeyboardInterrupt:
-        state.interrupted = True
-        state.stop(state.running, INTERRUPTED)
-    state.theta[...] = state.kept
-    for callback in callbacks:
-        callback.on_train_end(state)
 
 
 class _Problem:

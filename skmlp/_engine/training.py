@@ -1,5 +1,6 @@
 """Epochs, the state of a fit, and the one training loop."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -160,23 +161,30 @@ def train(objective, data, state, plan, rng, *, noise=(), watch=None, callbacks=
     callbacks : sequence of Callback
         `on_epoch_end(state)` returning True stops all members.
     """
-    state.start()
     if not state.moments:
         state.moments = plan.optimizer.init(state.theta)
     workspace = objective.workspace(
         len(state.theta), state.theta.dtype, training=True, rngs=tuple(noise)
     )
     epoch = _Epoch(objective, data, state, plan, rng, workspace)
+    with session(state, callbacks):
+        while state.running.any():
+            before = state.theta.copy() if plan.weight_tol > 0 else None
+            epoch.run()
+            judge(state, plan, watch, before)
+            consult(state, callbacks)
+
+
+@contextmanager
+def session(state, callbacks):
+    """The frame of every training: a clean start, and an end with what each member keeps."""
+    state.start()
     for callback in callbacks:
         callback.on_train_begin(state)
     try:
         # A diverging fit is judged after its epoch, in one place and with one message.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            while state.running.any():
-                before = state.theta.copy() if plan.weight_tol > 0 else None
-                epoch.run()
-                judge(state, plan, watch, before)
-                consult(state, callbacks)
+            yield
     except KeyboardInterrupt:
         state.interrupted = True
         state.stop(state.running, INTERRUPTED)
