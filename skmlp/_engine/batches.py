@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Mapped rows are shuffled within blocks of so many rows: nearly the speed of sequential reading.
-SHUFFLE_BLOCK = 16_384
+# Mapped arrays of more bytes are shuffled within blocks of rows, at nearly the speed of sequential
+# reading. Smaller ones stay in the page cache and are shuffled as a whole, so that a fit does not
+# depend on whether a parallel backend has mapped its array.
+MAPPED_BYTES, SHUFFLE_BLOCK = 2**28, 16_384
 
 
 class Rows(ABC):
@@ -90,6 +92,9 @@ class MappedRows(Rows):
 
     def shuffle(self, order, rng):
         """Shuffle the order of blocks, then the rows within each block."""
+        if self.X.nbytes <= MAPPED_BYTES:
+            rng.shuffle(order)
+            return
         order.sort()
         starts = np.arange(0, len(order), SHUFFLE_BLOCK)
         rng.shuffle(starts)

@@ -92,7 +92,8 @@ class Dense(Layer):
     factor : float
         Fixed factor of the neural tangent parametrization.
     initializer, gain
-        How `initialize` draws W_eff and b.
+        How `initialize` draws W_eff and b. Without an initializer it leaves them: a tied layer's
+        weights are drawn by the other holder, and its bias starts at 0.
     """
 
     weight: Block
@@ -160,13 +161,15 @@ class Dense(Layer):
         return None if cache.d_in is None else self._input_grad(d, cache)
 
     def initialize(self, theta, rng):
-        weight, bias, scale = (b and b.view(theta) for b in (self.weight, self.bias, self.scale))
+        if self.scale is not None:
+            self.scale.view(theta)[...] = 1.0
+        if self.initializer is None:
+            return
         drawn = self.initializer.weights(rng, self.n_in, self.n_out, self.gain)
-        weight[...] = drawn / self.factor
-        if bias is not None:
-            bias[...] = self.initializer.biases(rng, self.n_in, self.n_out, self.gain)
-        if scale is not None:
-            scale[...] = 1.0
+        self.weight.view(theta)[...] = drawn / self.factor
+        if self.bias is not None:
+            drawn = self.initializer.biases(rng, self.n_in, self.n_out, self.gain)
+            self.bias.view(theta)[...] = drawn
 
     def _views(self, role, array, cache):
         return cache.views(role, array, (self.weight, self.bias, self.scale))
@@ -225,6 +228,7 @@ class Activate(Layer):
     def forward(self, theta, x, cache):
         cache.z = x
         cache.a = x if cache.own is None else cache.own
+        cache.owed = None
         self.activation.forward(x, cache.a, cache.work, *self._slope(theta, cache))
         return cache.a
 

@@ -123,6 +123,9 @@ class Workspace:
         """One cache per layer for batches of `rows` rows."""
         caches = self._caches.get(rows)
         if caches is None:
+            if rows > max(self._caches, default=0):
+                # The arrays grow, and nobody shall hold on to the old ones.
+                self._caches.clear()
             caches = self._caches[rows] = self._allocate(rows)
         return caches
 

@@ -35,7 +35,7 @@ class Objective:
             members,
             dtype,
             input_grad=any(penalty.input_grad for penalty in self.penalties),
-            accumulate=bool(self.penalties),
+            accumulate=any(penalty.writes_grad for penalty in self.penalties),
             kept=frozenset(penalty.depth for penalty in self.penalties),
             **options,
         )
@@ -68,7 +68,8 @@ class Objective:
         values = losses.sum(axis=1, dtype=np.float64)
         extra = None
         if self.penalties:
-            grad.fill(0.0)
+            if any(penalty.writes_grad for penalty in self.penalties):
+                grad.fill(0.0)
             extra = self._penalize(theta, caches, weight, work, values, grad)
         self.network.backward(theta, d, caches, grad, extra=extra)
         return values

@@ -21,7 +21,7 @@ class L2:
 
 
 def inner(a, b):
-    """Inner products of the rows of two (members, P) arrays, in float64.
+    """Inner products of the rows of two (members, P) arrays, summed in their dtype.
 
     Not by BLAS: waking its threads for a vector costs more than it saves, and very much more on
     a busy machine.
@@ -37,9 +37,12 @@ class OutputPenalty(ABC):
     depth : int
     input_grad : bool
         Whether the gradient with respect to the network's input must be computed.
+    writes_grad : bool
+        Whether the penalty adds to the gradient of the parameters itself.
     """
 
     input_grad = False
+    writes_grad = False
 
     @abstractmethod
     def value_and_grad(self, network, theta, h, caches, weight, grad, work):
@@ -80,20 +83,22 @@ class Contractive(OutputPenalty):
     ----------
     depth : int
     strength : float
-    rng : numpy.random.Generator, optional
-        Draws one vector of signs per call; without it the penalty is exact.
+    exact : bool
+        Whether to take all unit vectors; otherwise one vector of signs per row is drawn from the
+        generator of each member.
     """
 
     depth: int
     strength: float
-    rng: object = None
+    exact: bool = True
 
     input_grad = True
+    writes_grad = True
 
     def value_and_grad(self, network, theta, h, caches, weight, grad, work):
         v = work(("cotangent", self.depth), h.shape)
         total = np.zeros(len(theta))
-        for write in self._cotangents(h):
+        for write in self._cotangents(h, caches[0].space, work):
             write(v)
             u = network.backward(theta, v, caches, None, stop=self.depth)
             rows = np.einsum("mbi,mbi->mb", u, u, out=work("row norms", u.shape[:2]))
@@ -108,12 +113,15 @@ class Contractive(OutputPenalty):
             network.tangent_backward(theta, v, caches, grad, stop=self.depth)
         return self.strength * total, None
 
-    def _cotangents(self, h):
+    def _cotangents(self, h, space, work):
         """Functions that write one cotangent each, since the passes overwrite it."""
-        if self.rng is not None:
-            signs = self.rng.choice(np.array([-1.0, 1.0], h.dtype), size=h.shape)
-            return [lambda out: np.copyto(out, signs)]
-        return [lambda out, j=j: _unit(out, j) for j in range(h.shape[-1])]
+        if self.exact:
+            return [lambda out, j=j: _unit(out, j) for j in range(h.shape[-1])]
+        signs = work(("signs", self.depth), h.shape)
+        for rng, part in zip(space.rngs, signs, strict=True):
+            rng.random(dtype=part.dtype, out=part)
+        np.sign(np.subtract(signs, 0.5, out=signs), out=signs)
+        return [lambda out: np.copyto(out, signs)]
 
 
 def _unit(out, j):

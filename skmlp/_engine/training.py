@@ -72,8 +72,8 @@ class TrainState:
         whether its loss or parameters became non-finite.
     interrupted : bool
         Whether the user ended the training.
-    reasons : list of str
-        Why each member stopped.
+    reasons, last_epoch : list of str, ndarray of int
+        Why each member stopped, and after which epoch.
     losses, scores, validation_losses, learning_rates : list of ndarray
         One entry per epoch.
     """
@@ -114,6 +114,7 @@ class TrainState:
         self.converged = np.zeros(members, bool)
         self.diverged = np.zeros(members, bool)
         self.reasons = [""] * members
+        self.last_epoch = np.zeros(members, int)
         self.losses, self.scores = [], []
         self.validation_losses, self.learning_rates = [], []
 
@@ -124,16 +125,14 @@ class TrainState:
             return
         if self.kept is None:
             self.kept = self.theta.copy()
-        elif not self.watched:
-            self.kept[which] = self.theta[which]
+        # A member without a watched best keeps its last parameters.
+        last = which & (self.best_epoch == 0)
+        self.kept[last] = self.theta[last]
+        self.last_epoch[which] = self.epoch
         for member in np.flatnonzero(which):
             self.reasons[member] = reason
         self.converged[which] = converged
         self.running[which] = False
-
-    @property
-    def watched(self):
-        return bool(self.scores)
 
     def lower_rate(self, factor):
         """Divide the learning rates of the members by `factor`, an array, and start anew."""
@@ -187,6 +186,8 @@ def session(state, callbacks):
             yield
     except KeyboardInterrupt:
         state.interrupted = True
+        finite = np.isfinite(state.theta).all(axis=1)
+        state.diverged |= state.running & ~finite & (state.best_epoch == 0)
         state.stop(state.running, INTERRUPTED)
     state.theta[...] = state.kept
     for callback in callbacks:
@@ -196,7 +197,7 @@ def session(state, callbacks):
 def consult(state, callbacks):
     """Tell all callbacks that an epoch has ended; one that returns True ends the training."""
     stops = [callback.on_epoch_end(state) for callback in callbacks]
-    if any(stop is True for stop in stops):
+    if any(stops):
         state.stop(state.running, "A callback asked to stop.")
 
 
@@ -207,7 +208,8 @@ class _Epoch:
         self.objective, self.data, self.state, self.plan = objective, data, state, plan
         self.rng, self.workspace = rng, workspace
         self.grad = np.empty_like(state.theta)
-        self.order = data.positions() if plan.shuffle else None
+        self.positions = data.positions() if plan.shuffle else None
+        self.order = None if self.positions is None else self.positions.copy()
         steps = -(-len(data) // plan.batch_size)
         self.n_steps = steps * plan.max_epochs
         self.first_step = state.step
@@ -215,6 +217,8 @@ class _Epoch:
     def run(self):
         state, plan = self.state, self.plan
         if self.order is not None:
+            # From the same start each time, so that an order depends on the generator alone.
+            np.copyto(self.order, self.positions)
             self.data.rows.shuffle(self.order, self.rng)
         factor = _one_or_all(state.rate_factor)
         total, weights = np.zeros(len(state.theta)), 0.0
@@ -274,8 +278,9 @@ def judge(state, plan, watch, before):
 def _compare_losses(state, plan):
     loss = state.losses[-1]
     better = loss <= state.best_loss - plan.tol
-    state.stale = np.where(better, 0, state.stale + 1)
-    state.best_loss = np.fmin(state.best_loss, loss)
+    # What a stopped member does has no part in its record.
+    state.stale = np.where(state.running, np.where(better, 0, state.stale + 1), state.stale)
+    state.best_loss = np.where(state.running, np.fmin(state.best_loss, loss), state.best_loss)
     if plan.schedule.ends_at_zero:
         return np.zeros(len(loss), bool)
     return state.stale >= plan.n_iter_no_change
@@ -285,7 +290,8 @@ def _compare_watched(state, plan, watch):
     scores, losses = (np.asarray(values, np.float64) for values in watch(state.theta))
     state.scores.append(scores)
     state.validation_losses.append(losses)
-    state.stale = np.where(scores >= state.best_score + plan.tol, 0, state.stale + 1)
+    stale = np.where(scores >= state.best_score + plan.tol, 0, state.stale + 1)
+    state.stale = np.where(state.running, stale, state.stale)
     # Ties go to the lower validation loss, then to the later epoch.
     better = (scores > state.best_score) | (
         (scores == state.best_score) & (losses <= state.best_validation_loss)

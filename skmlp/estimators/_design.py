@@ -52,20 +52,20 @@ class Design:
         """TargetScaling of the fitted moments."""
         return TARGET_SCALINGS[self.target_kind].of(self.target_moments)
 
-    def rows(self, X, dtype, *, scale_now):
+    def rows(self, X, dtype, *, mapped=False, scale_now=False):
         """Rows for the engine.
 
-        With `scale_now` a dense X is scaled once into an array of its own; otherwise, and for
-        CSR always, rows are converted and scaled batch by batch.
+        With `scale_now` a dense X is scaled once into an array of its own; otherwise, for a
+        `mapped` X and for CSR always, rows are converted and scaled batch by batch.
         """
         features = self.features
         if issparse(X):
             if features.shift is not None:
                 return DensifiedRows(X, features.transform, dtype)
             return SparseRows(X, features.scale, dtype)
-        if features.scale is None and X.dtype == dtype:
+        if features.scale is None and X.dtype == dtype and not mapped:
             return DenseRows(X)
-        if not scale_now:
+        if mapped or not scale_now:
             return MappedRows(X, features.transform, dtype)
         scaled = np.empty(X.shape, dtype)
         for part in row_blocks(X):
@@ -85,14 +85,12 @@ class Design:
     @classmethod
     def restore(cls, state):
         """Inverse of `state`."""
-        features = dict(state["features"])
-        features["moments"] = _moments(features["moments"])
-        kind = state["feature_kind"]
+        kind, moments = state["feature_kind"], state["target_moments"]
         return cls(
             kind,
-            FEATURE_SCALINGS[kind](**features),
+            FEATURE_SCALINGS[kind].restore(state["features"]),
             state["target_kind"],
-            _moments(state["target_moments"]),
+            None if moments is None else Moments(**moments),
         )
 
 
@@ -109,7 +107,3 @@ def check_same_design(design, feature_kind, target_kind, loss):
             f"loss={loss!r} (or target_scaling) scales y in another way than the first call did. "
             f"{remedy}"
         )
-
-
-def _moments(state):
-    return None if state is None else Moments(**state)

@@ -55,6 +55,10 @@ def _frozen(array, dtype):
 def reexpress(network, theta, old, new):
     """Change the first and last layers so that moving statistics change no prediction.
 
+    A column (or target) that has been constant so far had a placeholder for a scale, and weights
+    that nothing was learned by: it gets its first real scale as if it had had it from the start,
+    which changes no prediction for rows with that constant.
+
     Parameters
     ----------
     network : Network
@@ -65,18 +69,20 @@ def reexpress(network, theta, old, new):
     layers = dense_layers(network)
     _reexpress_input(layers[0], theta, old.features, new.features)
     weight, bias = layers[-1].weight.view(theta), layers[-1].bias.view(theta)
-    folded = old.target.fold(weight.astype(np.float64), bias.astype(np.float64))
+    before = old.target.seen_from(new.target)
+    folded = before.fold(weight.astype(np.float64), bias.astype(np.float64))
     weight[...], bias[...] = new.target.unfold(*folded)
 
 
 def _reexpress_input(layer, theta, old, new):
     if new is old or new.scale is None:
         return
+    scale = np.where(old.placeholders(), new.scale, old.scale)
     if new.shift is not None:
-        step = (new.shift - old.shift) / old.scale
+        step = (new.shift - old.shift) / scale
         for row, bias in zip(theta, layer.bias.view(theta), strict=True):
             bias += step @ _dense_parameters(layer, row[np.newaxis])[0]
-    layer.weight.view(theta)[...] *= (new.scale / old.scale)[:, np.newaxis]
+    layer.weight.view(theta)[...] *= (new.scale / scale)[:, np.newaxis]
 
 
 def set_output_bias(network, theta, raw):

@@ -71,13 +71,16 @@ class Moments:
             )
         return self
 
-    def scale(self):
-        """Standard deviations, 1 for columns that are constant up to rounding."""
+    def constant(self):
+        """Which columns have been constant so far, up to rounding."""
         variance = self.deviation / self.weight
         eps = np.finfo(np.float64).eps
         # The bound of scikit-learn's StandardScaler for the error of the two-pass variance.
-        rounding = self.n * eps * variance + (self.n * self.mean * eps) ** 2
-        return np.where(variance <= rounding, 1.0, np.sqrt(variance))
+        return variance <= self.n * eps * variance + (self.n * self.mean * eps) ** 2
+
+    def scale(self):
+        """Standard deviations, 1 for constant columns."""
+        return np.where(self.constant(), 1.0, np.sqrt(self.deviation / self.weight))
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,10 @@ class FeatureScaling(ABC):
     def affine(self):
         """Whether the scaling can be folded into a weight matrix."""
         return True
+
+    def placeholders(self):
+        """Which columns have a scale that stands for one not known yet."""
+        return False if self.largest is None else self.largest == 0.0
 
     @classmethod
     def fit(cls, X, weight=None, index=None):
@@ -149,8 +156,12 @@ class FeatureScaling(ABC):
 
     def state(self):
         """Arrays and numbers from which the scaling can be rebuilt."""
-        moments = None if self.moments is None else vars(self.moments).copy()
-        return {**vars(self), "moments": moments}
+        return {"shift": self.shift, "scale": self.scale, "largest": self.largest}
+
+    @classmethod
+    def restore(cls, state):
+        """Inverse of `state`."""
+        return cls(**state)
 
 
 class NoScaling(FeatureScaling):
@@ -172,6 +183,20 @@ class StandardScaling(FeatureScaling):
     def _statistics(cls, X, weight, index):
         moments = Moments.of(X, weight, index).check("X")
         return moments.mean, moments.scale(), moments
+
+    def placeholders(self):
+        return super().placeholders() if self.moments is None else self.moments.constant()
+
+    def state(self):
+        # Shift and scale follow from the moments: a pickle need not hold both.
+        return super().state() if self.moments is None else {"moments": vars(self.moments).copy()}
+
+    @classmethod
+    def restore(cls, state):
+        if "moments" not in state:
+            return super().restore(state)
+        moments = Moments(**state["moments"])
+        return cls(moments.mean, moments.scale(), moments)
 
     def update(self, X, weight=None, index=None):
         if self.moments is None or issparse(X):
@@ -219,8 +244,8 @@ class MinMaxScaling(FeatureScaling):
 
 
 def _five_numbers(column, weight):
-    quartiles = [weighted_quantile(column, q, weight) for q in (0.25, 0.5, 0.75)]
-    return *map(float, quartiles), column.min(), column.max()
+    quartiles = weighted_quantile(column, (0.25, 0.5, 0.75), weight)
+    return *quartiles, column.min(), column.max()
 
 
 def _largest_absolute(X, index):
@@ -240,8 +265,15 @@ class TargetScaling(ABC):
     shift, scale : ndarray of shape (n_targets,)
     """
 
+    # Targets whose scale stands for one not known yet, since they have been constant so far.
+    placeholders = False
+
     def __init__(self, shift=0.0, scale=1.0):
         self.shift, self.scale = shift, scale
+
+    def seen_from(self, new):
+        """This scaling with the scales of `new` in place of placeholders."""
+        return type(self)(self.shift, np.where(self.placeholders, new.scale, self.scale))
 
     @classmethod
     @abstractmethod
@@ -290,7 +322,9 @@ class AffineTarget(TargetScaling):
 
     @classmethod
     def of(cls, moments):
-        return cls(moments.mean, moments.scale())
+        target = cls(moments.mean, moments.scale())
+        target.placeholders = moments.constant()
+        return target
 
     def fold(self, weight, bias):
         return weight * self.scale, bias * self.scale + self.shift

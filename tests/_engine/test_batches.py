@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, csr_matrix
 
+from skmlp._engine import batches
 from skmlp._engine.batches import (
     SHUFFLE_BLOCK,
     DenseRows,
@@ -90,8 +91,9 @@ def test_unshuffled_batches_keep_the_order(X):
     np.testing.assert_array_equal(np.concatenate(targets), np.arange(23))
 
 
-def test_mapped_rows_are_shuffled_within_blocks():
+def test_large_mapped_rows_are_shuffled_within_blocks(monkeypatch):
     n = 3 * SHUFFLE_BLOCK + 100
+    monkeypatch.setattr(batches, "MAPPED_BYTES", 1000)
     rows = MappedRows(np.zeros((n, 1)), transform, np.float64)
     order = np.arange(n)
     rows.shuffle(order, np.random.default_rng(0))

@@ -2,15 +2,19 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
+from skmlp._engine.batches import DenseRows
 from skmlp._engine.layers import Activate, Columns, Dense, Dropout
 from skmlp._engine.memory import Layout
-from skmlp._engine.network import Network, Workspace
+from skmlp._engine.network import Network, Workspace, evaluate, multilayer_perceptron
 from skmlp._engine.objective import Objective
 from skmlp._engine.penalties import CodePenalty, Contractive
 from skmlp.activations import ACTIVATIONS
+from skmlp.initializers import INITIALIZERS
 from skmlp.losses import SquaredError
 
+GLOROT = INITIALIZERS["glorot_uniform"]()
 LOGISTIC, TANH, IDENTITY = (ACTIVATIONS[name]() for name in ("logistic", "tanh", "identity"))
 
 
@@ -23,11 +27,11 @@ def tied_network(per_unit=True):
     scale = layout.block(4, 1)
     slopes = layout.block(1, prelu.n_slopes(6))
     encoder = [
-        Dense(weights[0], layout.block(1, 5), scale, factor=0.7),
+        Dense(weights[0], layout.block(1, 5), scale, 0.7, initializer=GLOROT),
         Activate(TANH, 5),
-        Dense(weights[1], layout.block(1, 6)),
+        Dense(weights[1], layout.block(1, 6), initializer=GLOROT),
         Activate(prelu, 6, slopes),
-        Dense(weights[2], layout.block(1, 3)),
+        Dense(weights[2], layout.block(1, 3), initializer=GLOROT),
         Activate(LOGISTIC, 3),
     ]
     decoder = [
@@ -40,11 +44,11 @@ def tied_network(per_unit=True):
     return Network((*encoder, *decoder), layout.size, n_weights), len(encoder)
 
 
-def relative_error(objective, network, x, y, weight, members=2, seed=0):
+def relative_error(objective, network, x, y, weight, members=2, seed=0, **options):
     """Largest relative error of directional derivatives, over members and four directions."""
     rng = np.random.default_rng(seed)
     theta = rng.normal(scale=0.6, size=(members, network.n_params))
-    workspace = objective.workspace(members, np.float64)
+    workspace = objective.workspace(members, np.float64, **options)
     grad, spare = np.empty_like(theta), np.empty_like(theta)
     objective.value_and_grad(theta, x, y, weight, workspace, grad)
     worst = 0.0
@@ -77,12 +81,19 @@ def data():
         lambda depth: (CodePenalty(depth, 0.2, power=1),),
         lambda depth: (CodePenalty(depth, 0.2, power=2), CodePenalty(4, 0.1, power=2)),
         lambda depth: (Contractive(depth, 0.3), CodePenalty(depth, 0.2, power=2)),
+        # Of a dense layer before an activation in place, and two of one layer.
+        lambda depth: (CodePenalty(1, 0.1, 2), CodePenalty(depth, 0.2, 2), CodePenalty(depth, 0.1)),
     ],
-    ids=["none", "contractive", "l1", "l2 at two depths", "contractive and l2"],
+    ids=["none", "contractive", "l1", "l2 at two depths", "contractive and l2", "three"],
 )
-def test_gradient_of_tied_network(data, penalties, weighted, per_unit):
+@pytest.mark.parametrize("kind", ["shared rows", "rows of each member", "CSR"])
+def test_gradient_of_tied_network(data, kind, penalties, weighted, per_unit):
     network, depth = tied_network(per_unit)
     x, y, weight = data
+    if kind == "rows of each member":
+        x = np.concatenate([x, 0.5 - x[:, ::-1]])
+    elif kind == "CSR":
+        x = csr_array(np.where(np.abs(x[0]) < 0.5, 0.0, x[0]))
     objective = Objective(network, SquaredError(), penalties=penalties(depth))
     assert relative_error(objective, network, x, y, weight if weighted else None) < 1e-6
 
@@ -125,23 +136,74 @@ def test_contractive_projection_is_unbiased_and_has_its_gradient(data):
     theta = np.random.default_rng(0).normal(scale=0.6, size=(1, network.n_params))
     rng = np.random.default_rng(2)
 
-    def value(rng):
-        objective = Objective(network, SquaredError(), penalties=(Contractive(depth, 1.0, rng),))
-        workspace, grad = objective.workspace(1, np.float64), np.empty_like(theta)
+    def value(exact):
+        objective = Objective(network, SquaredError(), penalties=(Contractive(depth, 1.0, exact),))
+        workspace = objective.workspace(1, np.float64, rngs=[rng])
+        grad = np.empty_like(theta)
         return objective.value_and_grad(theta, x, y, weight, workspace, grad)[0]
 
-    draws = np.array([value(rng) for _ in range(800)])
-    exact = value(None)
-    assert abs(draws.mean() - exact) < 4 * draws.std() / np.sqrt(len(draws))
+    draws = np.array([value(False) for _ in range(800)])
+    assert abs(draws.mean() - value(True)) < 4 * draws.std() / np.sqrt(len(draws))
 
-    class SameSigns:
-        def choice(self, values, size):
-            return np.random.default_rng(5).choice(values, size=size)
+    penalty = Contractive(depth, 1.0, exact=False)
+    objective = Objective(network, SquaredError(), penalties=(penalty,))
+    options = {"rngs": [SameDraws()] * 2}
+    assert relative_error(objective, network, x, y, weight, **options) < 1e-6
 
-    objective = Objective(
-        network, SquaredError(), penalties=(Contractive(depth, 1.0, SameSigns()),)
-    )
-    assert relative_error(objective, network, x, y, weight) < 1e-6
+
+def test_projections_are_drawn_per_member(data):
+    network, depth = tied_network()
+    x, y, weight = data
+    theta = np.random.default_rng(0).normal(scale=0.6, size=(2, network.n_params))
+    penalty = Contractive(depth, 1.0, exact=False)
+    objective = Objective(network, SquaredError(), penalties=(penalty,))
+
+    def values(theta, seeds):
+        rngs = [np.random.default_rng(seed) for seed in seeds]
+        workspace = objective.workspace(len(theta), np.float64, rngs=rngs)
+        return objective.value_and_grad(theta, x, y, weight, workspace, np.empty_like(theta))
+
+    alone = [values(theta[[m]], [seed])[0] for m, seed in enumerate([3, 4])]
+    np.testing.assert_allclose(values(theta, [3, 4]), alone, rtol=1e-12)
+
+
+class SameDraws:
+    """A generator whose noise is the same at every call, as central differences need it."""
+
+    def random(self, dtype, out):
+        np.random.default_rng(5).random(dtype=dtype, out=out)
+
+
+def test_gradient_through_dropout_with_a_contractive_penalty(data):
+    x, y, weight = data
+    init = (INITIALIZERS["glorot_uniform"](), 1.0)
+    network = multilayer_perceptron((4, 6, 5, 2), (TANH, TANH), (init,) * 3, dropout=(0.4, 0.3))
+    objective = Objective(network, SquaredError(), penalties=(Contractive(6, 0.3),))
+    options = {"rngs": [SameDraws()] * 2, "training": True}
+    assert relative_error(objective, network, x, y[:, :2], weight, **options) < 1e-6
+
+
+def test_a_tied_layer_is_drawn_once(data):
+    network, _ = tied_network()
+    theta = network.initial([np.random.default_rng(0), np.random.default_rng(1)])
+    again = network.initial([np.random.default_rng(1)])
+    np.testing.assert_array_equal(theta[1], again[0])
+    first = network.layers[0]
+    bound = np.sqrt(6.0 / 9.0)
+    effective = first.weight.view(theta) * first.factor
+    assert 0.5 * bound < np.abs(effective).max() <= bound
+    np.testing.assert_array_equal(network.layers[-1].bias.view(theta), 0.0)
+
+
+def test_evaluate_stops_at_a_layer_and_does_not_depend_on_blocks(data):
+    network, depth = tied_network()
+    x = np.random.default_rng(0).normal(size=(50, 4))
+    theta = network.initial([np.random.default_rng(0), np.random.default_rng(1)])
+    workspace = Workspace(network, 2, np.float64)
+    whole = network.forward(theta, x[np.newaxis], workspace.caches(50), depth)
+    blocks = evaluate(network, theta, DenseRows(x), stop=depth, block=16)
+    assert blocks.shape == (2, 50, 3)
+    np.testing.assert_allclose(blocks, whole, rtol=1e-12)
 
 
 def columns_network():

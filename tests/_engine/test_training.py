@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from skmlp._engine import lbfgs
 from skmlp._engine.batches import DenseRows, TrainingSet
 from skmlp._engine.lbfgs import train_lbfgs
 from skmlp._engine.network import multilayer_perceptron
@@ -94,7 +95,10 @@ def test_joint_fit_equals_single_fits(name, dropout, watched):
         alone = fit([seed])
         np.testing.assert_allclose(joint.theta[m], alone.theta[0], rtol=1e-9, atol=1e-12)
         assert joint.reasons[m] == alone.reasons[0]
-        assert joint.best_epoch[m] == alone.best_epoch[0]
+        for name in ("best_epoch", "stale", "last_epoch"):
+            assert getattr(joint, name)[m] == getattr(alone, name)[0]
+        for name in ("best_loss", "best_score"):
+            assert getattr(joint, name)[m] == pytest.approx(getattr(alone, name)[0], rel=1e-9)
         curve = [losses[m] for losses in joint.losses[: alone.epoch]]
         np.testing.assert_allclose(curve, np.ravel(alone.losses), rtol=1e-9)
 
@@ -117,19 +121,15 @@ def test_a_dense_step_allocates_nothing_that_grows_with_the_batch(activation, lo
             1, np.float64, training=True, rngs=[np.random.default_rng(0)]
         )
         order = rng.permutation(3 * batch)
-        highest = 0
-        for step, (x, target, weight, total) in enumerate(
-            data.batches(batch, order, workspace.work), start=1
-        ):
-            tracemalloc.reset_peak() if tracemalloc.is_tracing() else None
-            base = tracemalloc.get_traced_memory()[0]
+        batches = data.batches(batch, order, workspace.work)
+        for step in (1, 2, 3):
+            if step == 3:  # the first step allocates the workspace, the second lets views settle
+                tracemalloc.start()
+            x, target, weight, total = next(batches)
             values = objective.value_and_grad(state.theta, x, target, weight, workspace, grad)
             _, scale = objective.finish(state.theta, values, grad, total, workspace.work)
             optimizer.step(state.theta, grad, state.moments, 0.001, step, scale)
-            if step == 2:  # the first step allocates the workspace, the second lets views settle
-                tracemalloc.start()
-            if step == 3:
-                highest = tracemalloc.get_traced_memory()[1] - base
+        highest = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return highest
 
@@ -337,3 +337,46 @@ def test_lbfgs_finds_the_least_squares_solution():
     exact = np.linalg.solve(A.T @ (W * A) + penalty, A.T @ (W * data.y))
     np.testing.assert_allclose(state.theta[0], exact[:, 0], rtol=1e-4)
     assert state.converged[0]
+
+
+def test_lbfgs_does_not_depend_on_the_size_of_its_blocks(monkeypatch):
+    network = network_of((3, 6, 1))
+    objective = Objective(network, SquaredError(), alpha=0.1)
+    ends = []
+    for size in (16, 10_000):
+        monkeypatch.setattr(lbfgs, "block_rows", lambda network, members, size=size: size)
+        state = TrainState(initial(network, [0]))
+        train_lbfgs(objective, regression_data(weighted=True), state, plan_of("lbfgs", tol=1e-6))
+        ends.append(state.theta[0])
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-6)
+
+
+def test_scores_that_are_nan_keep_the_last_parameters():
+    network = network_of((3, 4, 1))
+    objective = Objective(network, SquaredError())
+    state, seen = TrainState(initial(network, [0])), []
+
+    def watch(theta):
+        seen.append(theta.copy())
+        return np.array([np.nan]), np.array([1.0])
+
+    plan = plan_of(max_epochs=4)
+    train(objective, regression_data(), state, plan, np.random.default_rng(0), watch=watch)
+    np.testing.assert_array_equal(state.theta, seen[-1])
+    assert state.best_epoch[0] == 0
+
+
+def test_interruption_after_a_diverging_step_says_so():
+    network = network_of((3, 4, 1))
+    theta = initial(network, [0])
+    theta[:] = np.inf
+
+    class Rows(DenseRows):
+        def shuffle(self, order, rng):
+            raise KeyboardInterrupt
+
+    data = regression_data()
+    data = TrainingSet(Rows(data.rows.X), data.y)
+    state = TrainState(theta)
+    train(Objective(network, SquaredError()), data, state, plan_of(), np.random.default_rng(0))
+    assert state.interrupted and state.diverged[0]

@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from skmlp import MLPClassifier, MLPRegressor
+from skmlp.estimators._design import Design
 from skmlp.estimators._encoding import FEATURE_SCALINGS, Moments, StandardScaling
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -70,13 +71,37 @@ def test_classifiers_too():
         np.testing.assert_allclose(model.decision_function(EVERYTHING), expected, rtol=1e-8)
 
 
-@pytest.mark.parametrize("first", [1, 2])
-def test_a_first_chunk_without_spread_does_no_harm(first):
-    model = MLPRegressor(**STILL).partial_fit(CHUNKS[0][:first], TARGETS[0][:first])
+def test_two_rows_are_enough_to_change_no_prediction():
+    model = MLPRegressor(**STILL).partial_fit(CHUNKS[0][:2], TARGETS[0][:2])
     expected = model.predict(EVERYTHING)
-    assert np.isfinite(expected).all()
     model.partial_fit(CHUNKS[1], TARGETS[1])
     np.testing.assert_allclose(model.predict(EVERYTHING), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e4])
+@pytest.mark.parametrize("constant", ["every column", "one column", "the target", "sparse"])
+def test_what_was_constant_in_the_first_chunk_is_learned_like_the_rest(constant, unit):
+    """Its weights were never trained: the first real scale must not multiply them."""
+    X = np.random.default_rng(1).normal(size=(200, 4)) * unit
+    y = X[:, 0] / unit + X[:, 1] / unit
+    first = {"X": X[:20].copy(), "y": y[:20].copy()}
+    if constant == "every column":
+        first = {"X": X[:1], "y": y[:1]}
+    elif constant == "the target":
+        y, first["y"] = y / unit, np.zeros(20)
+    else:
+        first["X"][:, 1] = 0.0
+    wrap = csr_array if constant == "sparse" else np.asarray
+    model = MLPRegressor(hidden_layer_sizes=(20,), learning_rate_init=0.02, random_state=0)
+    model.partial_fit(wrap(first["X"]), first["y"])
+    seen = model.predict(wrap(first["X"]))
+    model.set_params(learning_rate_init=1e-300).partial_fit(wrap(X), y)
+    if constant != "the target":
+        np.testing.assert_allclose(model.predict(wrap(first["X"])), seen, rtol=1e-6, atol=1e-9)
+    model.set_params(learning_rate_init=0.02)
+    for _ in range(200):
+        model.partial_fit(wrap(X), y)
+    assert model.score(wrap(X), y) > 0.95
 
 
 def test_the_statistics_end_as_those_of_all_rows():
@@ -87,11 +112,11 @@ def test_the_statistics_end_as_those_of_all_rows():
     weight, target = np.concatenate(weights), np.concatenate(TARGETS)
     mean = np.average(EVERYTHING, axis=0, weights=weight)
     variance = np.average((EVERYTHING - mean) ** 2, axis=0, weights=weight)
-    features = model._design["features"]
-    np.testing.assert_allclose(features["shift"], mean, rtol=1e-10)
-    np.testing.assert_allclose(features["scale"], np.sqrt(variance), rtol=1e-10)
-    moments = model._design["target_moments"]
-    np.testing.assert_allclose(moments["mean"], np.average(target, weights=weight), rtol=1e-10)
+    design = Design.restore(model._design)
+    np.testing.assert_allclose(design.features.shift, mean, rtol=1e-10)
+    np.testing.assert_allclose(design.features.scale, np.sqrt(variance), rtol=1e-10)
+    average = np.average(target, weights=weight)
+    np.testing.assert_allclose(design.target.shift, average, rtol=1e-10)
 
 
 def test_moments_merge_exactly_and_weigh_rows():
