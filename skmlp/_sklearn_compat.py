@@ -4,19 +4,11 @@ All names below exist with the same signatures in every supported version (1.6 a
 """
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    InvalidParameterError,
-    Options,
-    StrOptions,
-)
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import validate_data
 
 __all__ = [
-    "HasMethods",
     "Interval",
-    "InvalidParameterError",
     "Options",
     "StrOptions",
     "_fit_context",

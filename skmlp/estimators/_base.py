@@ -3,6 +3,7 @@
 import copy
 import warnings
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
 
@@ -32,6 +33,8 @@ from ._validation import check_dimensions, check_sample_weight, is_mapped
 from ._vocabulary import describe, restore
 from ._watch import Watch, split
 
+# From `_report` up to the caller of a public method, past scikit-learn's wrapper of it.
+STACKLEVEL = 6
 NON_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
@@ -126,11 +129,17 @@ class BaseMLP(BaseEstimator, ABC):
         return self._effective("intercepts_")[1]
 
     def _fit(self, X, y, sample_weight, *, incremental=False, classes=None):
+        with _all_or_nothing(self):
+            return self._fit_steps(X, y, sample_weight, incremental, classes)
+
+    def _fit_steps(self, X, y, sample_weight, incremental, classes):
         recipe = Recipe.of(self, incremental)
         resumed = (incremental or self.warm_start) and hasattr(self, "theta_")
-        scale_now = not is_mapped(X)
+        mapped = is_mapped(X)
         X, y = self._check_data(X, y, reset=not resumed)
-        target, weight = self._check_target(y, sample_weight, resumed, classes)
+        # What a later call of partial_fit may lack, a warm start must have: all classes.
+        going_on = ("partial_fit" if incremental else "fit") if resumed else None
+        target, weight = self._check_target(y, sample_weight, going_on, classes)
         index = np.arange(len(target)) if weight is None else np.flatnonzero(weight > 0)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
         validation = None
@@ -140,7 +149,7 @@ class BaseMLP(BaseEstimator, ABC):
         model = recipe.model(X.shape[1], loss.n_raw(self._n_targets(target)))
         design, theta = self._prepare(X, target, weight, index, loss, model, resumed)
         data = TrainingSet(
-            design.rows(X, theta.dtype, scale_now=scale_now),
+            design.rows(X, theta.dtype, mapped=mapped, scale_now=True),
             _as_targets(design.target.encode(target), theta.dtype),
             None if weight is None else weight.astype(theta.dtype),
             index if len(index) < len(target) else None,
@@ -155,7 +164,7 @@ class BaseMLP(BaseEstimator, ABC):
         held_out = None if validation is None else replace(data, index=validation)
         objective = Objective(network_of(model), loss, float(self.alpha))
         self._train(recipe, objective, data, held_out, state, order, member, incremental)
-        _report(state, self.max_iter, incremental)
+        _report(state, None if incremental else recipe.optimizer)
         self._model, self._design, self._loss = model, design.state(), describe(loss)
         self._publish(state, recipe, resumed, incremental)
         return self
@@ -173,18 +182,18 @@ class BaseMLP(BaseEstimator, ABC):
             reset=reset,
         )
 
-    def _check_target(self, y, sample_weight, resumed, classes):
+    def _check_target(self, y, sample_weight, going_on, classes):
         """Encoded targets and weights (None for all 1) of all rows.
 
         Rows of weight 0 are as if they were not there; their targets are filled with zeros.
         """
         n = y.shape[0]
         if sample_weight is None:
-            target = self._encode_target(y, resumed, classes)
+            target = self._encode_target(y, going_on, classes)
             return target, self._class_weighted(None, target)
         sample_weight = check_sample_weight(sample_weight, n)
         kept = np.flatnonzero(sample_weight)
-        some = self._encode_target(y[kept], resumed, classes)
+        some = self._encode_target(y[kept], going_on, classes)
         weight, target = np.zeros(n), np.zeros((n, *some.shape[1:]), some.dtype)
         weight[kept] = self._class_weighted(sample_weight[kept], some)
         target[kept] = some
@@ -193,8 +202,11 @@ class BaseMLP(BaseEstimator, ABC):
     _y_numeric = False
 
     @abstractmethod
-    def _encode_target(self, y, resumed, classes):
-        """Targets as floats of shape (n, n_targets) or class codes of shape (n,)."""
+    def _encode_target(self, y, going_on, classes):
+        """Targets as floats of shape (n, n_targets) or class codes of shape (n,).
+
+        `going_on` is None for a fresh start, else the method that continues.
+        """
 
     @abstractmethod
     def _make_loss(self):
@@ -316,7 +328,7 @@ class BaseMLP(BaseEstimator, ABC):
         check_is_fitted(self)
         check_dimensions(X)
         X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
-        rows = Design.restore(self._design).rows(X, self.theta_.dtype, scale_now=False)
+        rows = Design.restore(self._design).rows(X, self.theta_.dtype)
         return evaluate(network_of(self._model), self.theta_[np.newaxis], rows)
 
     def _effective(self, name):
@@ -358,6 +370,18 @@ class BaseMLP(BaseEstimator, ABC):
         return tags
 
 
+@contextmanager
+def _all_or_nothing(estimator):
+    """A call that fails leaves the estimator as it was, fitted or not."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
 def _initialize(theta, network, loss, data, n_targets, rng):
     """Draw theta; the output starts at the best constant."""
     drawn = network.initial([rng])
@@ -385,13 +409,16 @@ def _batch_size(batch_size, n):
         warnings.warn(
             f"batch_size={batch_size} is larger than the {n} training rows; it is clipped to {n}.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=STACKLEVEL + 1,
         )
     return min(batch_size, n)
 
 
-def _report(state, max_iter, incremental):
-    """Warn or raise about how the training of a single member ended."""
+def _report(state, optimizer):
+    """Warn or raise about how the training of a single member ended.
+
+    `optimizer` is None for a single pass, which need not converge.
+    """
     if state.diverged[0]:
         advice = "Lower learning_rate_init, set max_grad_norm, or scale the features."
         if not state.best_epoch[0]:
@@ -399,14 +426,21 @@ def _report(state, max_iter, incremental):
         warnings.warn(
             f"{state.reasons[0]} The best epoch, {state.best_epoch[0]}, is restored. {advice}",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=STACKLEVEL,
         )
     elif state.interrupted:
-        warnings.warn(state.reasons[0], UserWarning, stacklevel=5)
-    elif not state.converged[0] and not incremental:
+        warnings.warn(state.reasons[0], UserWarning, stacklevel=STACKLEVEL)
+    elif optimizer is not None and not state.converged[0]:
+        message = f"L-BFGS failed to converge. {state.reasons[0]} Increase max_iter or max_fun."
+        if optimizer.stochastic:
+            # The words of scikit-learn, for those who filter by them.
+            message = (
+                f"Stochastic Optimizer: Maximum iterations ({state.epoch}) reached and the "
+                "optimization hasn't converged yet. Increase max_iter, or raise "
+                "learning_rate_init or tol."
+            )
         warnings.warn(
-            f"Maximum iterations ({max_iter}) reached and the optimization hasn't converged yet. "
-            f"{state.reasons[0]} Increase max_iter, or scale or enlarge the data.",
+            message,
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=STACKLEVEL,
         )

@@ -11,6 +11,8 @@ def check_labels(y):
     """Labels as an array, and whether they are a multilabel indicator matrix."""
     if not issparse(y) and y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    if not issparse(y) and y.dtype == object:
+        _check_comparable(y)
     check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind == "multiclass-multioutput":
@@ -20,6 +22,17 @@ def check_labels(y):
         )
     multilabel = kind == "multilabel-indicator"
     return (y.toarray() if issparse(y) else y), multilabel
+
+
+def _check_comparable(y):
+    try:
+        np.unique(y)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in y.ravel()})
+        raise ValueError(
+            f"y holds labels that cannot be put in order, of the types {', '.join(kinds)}. Make "
+            "them one type, for example by y.astype(str), and drop rows without a label."
+        ) from error
 
 
 def find_classes(y, multilabel, classes=None):

@@ -54,7 +54,7 @@ def split(index, fraction, seed, codes=None, labels=None):
             warnings.warn(
                 f"Classes with a single row stay in the training part: {names}.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=7,  # the caller of fit
             )
     free = index[~alone]
     n_validation = int(np.ceil(fraction * len(free)))

@@ -96,7 +96,7 @@ def test_what_was_constant_in_the_first_chunk_is_learned_like_the_rest(constant,
     model.partial_fit(wrap(first["X"]), first["y"])
     seen = model.predict(wrap(first["X"]))
     model.set_params(learning_rate_init=1e-300).partial_fit(wrap(X), y)
-    if constant != "the target":
+    if constant in ("one column", "sparse"):
         np.testing.assert_allclose(model.predict(wrap(first["X"])), seen, rtol=1e-6, atol=1e-9)
     model.set_params(learning_rate_init=0.02)
     for _ in range(200):

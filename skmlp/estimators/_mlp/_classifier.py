@@ -23,11 +23,16 @@ from .._watch import split
 
 
 def _has_probabilities(estimator):
+    """Condition of the methods for probabilities: of the fitted loss, else of the parameter."""
     loss = estimator.loss
-    if not any(cls.probabilistic for cls in CLASSIFICATION_LOSSES[loss].values()):
+    if hasattr(estimator, "_loss"):
+        classes = [restore(estimator._loss)]
+    else:
+        classes = CLASSIFICATION_LOSSES[loss].values()
+    if not any(cls.probabilistic for cls in classes):
         raise AttributeError(
-            f"loss={loss!r} is a margin loss and gives no probabilities; use decision_function, "
-            "loss='log_loss', or CalibratedClassifierCV."
+            "This is a margin loss, which gives no probabilities; use decision_function, fit with "
+            "loss='log_loss', or use CalibratedClassifierCV."
         )
     return True
 
@@ -155,7 +160,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     best_validation_score_ : float or None
         Score of the epoch that was restored.
     best_iteration_ : int or None
-        That epoch, counted from 1.
+        That epoch, counted from 1 within the last call of `fit`.
     stop_reason_ : str
         Why training ended, in a sentence.
     n_layers_ : int
@@ -371,22 +376,26 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return function(np.full_like(raw, np.inf))
         return function(np.concatenate([-raw, raw], axis=1) if self._kind == "binary" else raw)
 
-    def _encode_target(self, y, resumed, classes):
+    def _encode_target(self, y, going_on, classes):
         y, multilabel = check_labels(y)
-        if not resumed:
+        if going_on is None:
             found = find_classes(y, multilabel, classes)
             if classes is not None:
                 check_known(y, multilabel, found)
             self.classes_ = found
             self._kind = _kind(multilabel, len(found))
-        else:
-            if classes is not None and set(np.unique(classes)) != set(self.classes_):
-                raise ValueError(
-                    f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
-                    f"{self.classes_!r}"
-                )
-            check = check_same_classes if self.warm_start else check_known
-            check(y, multilabel, self.classes_)
+            return encode(y, self._kind, self.classes_)
+        if multilabel != (self._kind == "multilabel"):
+            now, then = ("multilabel", "not") if multilabel else ("not multilabel", "it")
+            raise ValueError(f"y is {now}, but in the first call {then} was. Use a new estimator.")
+        if classes is not None and set(np.unique(classes)) != set(self.classes_):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes_!r}"
+            )
+        # A chunk may lack a class, a warm start must not.
+        check = check_known if going_on == "partial_fit" else check_same_classes
+        check(y, multilabel, self.classes_)
         return encode(y, self._kind, self.classes_)
 
     def _codes(self, target):

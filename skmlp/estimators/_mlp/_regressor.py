@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,6 +16,7 @@ from ...losses import REGRESSION_LOSSES, Loss
 from .._base import BaseMLP
 from .._design import Design
 from .._recipe import check_loss_parameters, is_stochastic
+from .._validation import check_sample_weight
 from .._vocabulary import resolve, restore
 
 
@@ -141,7 +142,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     best_validation_score_ : float or None
         Score of the epoch that was restored.
     best_iteration_ : int or None
-        That epoch, counted from 1.
+        That epoch, counted from 1 within the last call of `fit`.
     stop_reason_ : str
         Why training ended, in a sentence.
     n_layers_ : int
@@ -320,21 +321,27 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         loss = restore(self._loss)
         if isinstance(loss, _SCORED_BY_R2):
             return super().score(X, y, sample_weight)
-        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-        target = Design.restore(self._design).target.encode(y.reshape(len(y), -1))
         raw = self._raw(X).astype(np.float64)
+        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        check_consistent_length(raw[0], y)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, len(y))
+        target = Design.restore(self._design).target.encode(self._in_domain(y, loss))
         constant = np.broadcast_to(loss.init_raw(target, sample_weight), raw.shape).copy()
         ours, null = (mean_loss(loss, target, g, sample_weight)[0] for g in (raw, constant))
         return float(1.0 - ours / null) if null > 0 else float(ours == 0)
 
-    def _encode_target(self, y, resumed, classes):
+    def _encode_target(self, y, going_on, classes):
         if issparse(y):
             raise ValueError("y is sparse, but targets must be dense; use y.toarray().")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._flat = y.ndim == 1
-        target = np.asarray(y, np.float64).reshape(len(y), -1)
-        domain = self._make_loss().domain
+        return self._in_domain(np.asarray(y, np.float64), self._make_loss())
+
+    def _in_domain(self, y, loss):
+        """y of shape (n, n_targets), or an error that shows what the loss cannot use."""
+        target, domain = y.reshape(len(y), -1), loss.domain
         outside = ~domain.contains(target)
         if outside.any():
             row = int(np.flatnonzero(outside.any(axis=1))[0])
