@@ -3,13 +3,11 @@
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,17 +26,11 @@ from ..schedules import SCHEDULES, Schedule
 from ._design import Design, check_same_design
 from ._effective import effective_parameters, reexpress, set_output_bias
 from ._encoding import FEATURE_SCALINGS
+from ._outcome import STACKLEVEL, all_or_nothing, report
 from ._recipe import Recipe, check_same_model, network_of
 from ._validation import check_dimensions, check_sample_weight, is_mapped
 from ._vocabulary import describe, restore
 from ._watch import Watch, split
-
-# From `_report` up to the caller of a public method, past scikit-learn's wrapper of it.
-STACKLEVEL = 6
-NON_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and "
-    "need to be preprocessed."
-)
 
 
 class BaseMLP(BaseEstimator, ABC):
@@ -129,7 +121,7 @@ class BaseMLP(BaseEstimator, ABC):
         return self._effective("intercepts_")[1]
 
     def _fit(self, X, y, sample_weight, *, incremental=False, classes=None):
-        with _all_or_nothing(self):
+        with all_or_nothing(self):
             return self._fit_steps(X, y, sample_weight, incremental, classes)
 
     def _fit_steps(self, X, y, sample_weight, incremental, classes):
@@ -151,7 +143,7 @@ class BaseMLP(BaseEstimator, ABC):
         data = TrainingSet(
             design.rows(X, theta.dtype, mapped=mapped, scale_now=True),
             _as_targets(design.target.encode(target), theta.dtype),
-            None if weight is None else weight.astype(theta.dtype),
+            _as_weights(weight, theta.dtype),
             index if len(index) < len(target) else None,
         )
         member = np.random.default_rng([seeds[2], self.t_ if resumed else 0])
@@ -164,7 +156,7 @@ class BaseMLP(BaseEstimator, ABC):
         held_out = None if validation is None else replace(data, index=validation)
         objective = Objective(network_of(model), loss, float(self.alpha))
         self._train(recipe, objective, data, held_out, state, order, member, incremental)
-        _report(state, None if incremental else recipe.optimizer)
+        report(state, None if incremental else recipe.optimizer)
         self._model, self._design, self._loss = model, design.state(), describe(loss)
         self._publish(state, recipe, resumed, incremental)
         return self
@@ -370,18 +362,6 @@ class BaseMLP(BaseEstimator, ABC):
         return tags
 
 
-@contextmanager
-def _all_or_nothing(estimator):
-    """A call that fails leaves the estimator as it was, fitted or not."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
 def _initialize(theta, network, loss, data, n_targets, rng):
     """Draw theta; the output starts at the best constant."""
     drawn = network.initial([rng])
@@ -402,6 +382,21 @@ def _as_targets(target, dtype):
     return target if target.ndim == 1 else np.ascontiguousarray(target, dtype)
 
 
+def _as_weights(weight, dtype):
+    """Weights in the compute dtype, which must be able to hold them."""
+    if weight is None:
+        return None
+    with np.errstate(over="ignore", under="ignore"):
+        cast = weight.astype(dtype)
+    lost = (weight > 0) & ((cast == 0) | np.isinf(cast))
+    if lost.any():
+        raise ValueError(
+            f"sample_weight (times class_weight) has values such as {weight[lost][0]:g}, which "
+            f"{dtype} cannot hold. Multiply all weights by a constant, or use dtype='float64'."
+        )
+    return cast
+
+
 def _batch_size(batch_size, n):
     if batch_size == "auto":
         return min(200, n)
@@ -412,35 +407,3 @@ def _batch_size(batch_size, n):
             stacklevel=STACKLEVEL + 1,
         )
     return min(batch_size, n)
-
-
-def _report(state, optimizer):
-    """Warn or raise about how the training of a single member ended.
-
-    `optimizer` is None for a single pass, which need not converge.
-    """
-    if state.diverged[0]:
-        advice = "Lower learning_rate_init, set max_grad_norm, or scale the features."
-        if not state.best_epoch[0]:
-            raise ValueError(f"{NON_FINITE} {state.reasons[0]} {advice}")
-        warnings.warn(
-            f"{state.reasons[0]} The best epoch, {state.best_epoch[0]}, is restored. {advice}",
-            ConvergenceWarning,
-            stacklevel=STACKLEVEL,
-        )
-    elif state.interrupted:
-        warnings.warn(state.reasons[0], UserWarning, stacklevel=STACKLEVEL)
-    elif optimizer is not None and not state.converged[0]:
-        message = f"L-BFGS failed to converge. {state.reasons[0]} Increase max_iter or max_fun."
-        if optimizer.stochastic:
-            # The words of scikit-learn, for those who filter by them.
-            message = (
-                f"Stochastic Optimizer: Maximum iterations ({state.epoch}) reached and the "
-                "optimization hasn't converged yet. Increase max_iter, or raise "
-                "learning_rate_init or tol."
-            )
-        warnings.warn(
-            message,
-            ConvergenceWarning,
-            stacklevel=STACKLEVEL,
-        )

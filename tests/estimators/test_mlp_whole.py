@@ -134,3 +134,11 @@ def test_worker_processes_that_map_arrays_give_the_same_results():
     alone = clone(model).fit(table, target).theta_
     for fitted in Parallel(n_jobs=2)(delayed(clone(model).fit)(table, target) for _ in range(2)):
         np.testing.assert_allclose(fitted.theta_, alone, rtol=1e-10)
+
+
+@pytest.mark.parametrize("weight", [1e-50, 1e50])
+def test_weights_that_the_dtype_cannot_hold_are_refused(weight):
+    weights = np.full(80, weight)
+    MLPRegressor(**SMALL).fit(X, y, weights)
+    with pytest.raises(ValueError, match=r"sample_weight .*float32 cannot hold"):
+        MLPRegressor(dtype="float32", **SMALL).fit(X, y, weights)
