@@ -171,6 +171,12 @@ class TrainingSet:
                 total = float(weight.sum(dtype=np.float64))
             yield self.rows.take(part, work), y, weight, total
 
+    def targets(self):
+        """Targets and weights (or None) of the rows that take part."""
+        if self.index is None:
+            return self.y, self.weight
+        return self.y[self.index], None if self.weight is None else self.weight[self.index]
+
     def positions(self):
         """A new array of the positions that take part, to be shuffled."""
         return np.arange(len(self.rows)) if self.index is None else self.index.copy()

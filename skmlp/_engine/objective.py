@@ -90,9 +90,8 @@ class Objective:
     def mean_loss(self, theta, data, workspace):
         """Mean loss of each member over a data set, without penalties, and the raw outputs."""
         raw = evaluate(self.network, theta, data.rows, data.index, workspace=workspace)
-        part = slice(None) if data.index is None else data.index
-        weight = None if data.weight is None else data.weight[part]
-        return mean_loss(self.loss, data.y[part], raw, weight), raw
+        y, weight = data.targets()
+        return mean_loss(self.loss, y, raw, weight), raw
 
     def _penalize(self, theta, caches, weight, work, values, grad):
         extra = {}

@@ -227,6 +227,11 @@ class BaseMLP(BaseEstimator, ABC):
             return design, np.empty((1, n_params), _compute_dtype(self.dtype, X.dtype))
         check_same_model(self._model, model)
         theta = np.array(self.theta_[np.newaxis])
+        if self.dtype not in ("auto", theta.dtype.name):
+            raise ValueError(
+                f"dtype={self.dtype!r} differs from that of the first call, {theta.dtype}. Create "
+                "a new estimator, or call fit with warm_start=False."
+            )
         old = Design.restore(self._design)
         check_same_design(old, self.feature_scaling, kind, self.loss)
         design = old.update(X, target, weight, part)
@@ -365,9 +370,7 @@ class BaseMLP(BaseEstimator, ABC):
 def _initialize(theta, network, loss, data, n_targets, rng):
     """Draw theta; the output starts at the best constant."""
     drawn = network.initial([rng])
-    part = slice(None) if data.index is None else data.index
-    weight = None if data.weight is None else data.weight[part]
-    set_output_bias(network, drawn, loss.init_raw(data.y[part], weight, n_targets))
+    set_output_bias(network, drawn, loss.init_raw(*data.targets(), n_targets))
     theta[...] = drawn
 
 

@@ -24,9 +24,7 @@ class Watch:
     def __init__(self, objective, data, score, members, dtype):
         self.objective, self.data, self.score = objective, data, score
         self.workspace = objective.workspace(members, dtype)
-        self.y, self.weight = data.y[data.index], None
-        if data.weight is not None:
-            self.weight = data.weight[data.index]
+        self.y, self.weight = data.targets()
 
     def __call__(self, theta):
         losses, raw = self.objective.mean_loss(theta, self.data, self.workspace)

@@ -142,3 +142,10 @@ def test_weights_that_the_dtype_cannot_hold_are_refused(weight):
     MLPRegressor(**SMALL).fit(X, y, weights)
     with pytest.raises(ValueError, match=r"sample_weight .*float32 cannot hold"):
         MLPRegressor(dtype="float32", **SMALL).fit(X, y, weights)
+
+
+def test_the_dtype_may_not_change():
+    model = MLPRegressor(warm_start=True, **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="dtype='float32' differs .*float64.*warm_start=False"):
+        model.set_params(dtype="float32").fit(X, y)
+    model.set_params(dtype="float64").fit(X, y)
