@@ -1,14 +1,54 @@
-"""What may look on, epoch by epoch, while a network trains."""
+"""What may look on, epoch by epoch, while a network trains, and stop it."""
 
-__all__ = ["Callback", "PrintProgress"]
+import json
+import os
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["Callback", "Checkpoint", "PrintProgress", "ProgressBar", "TimeLimit"]
 
 
 class Callback:
     """Base of all callbacks: every hook does nothing.
 
-    The hooks get the state of the training, see `skmlp._engine.training.TrainState`; its lists
-    have one entry per epoch, with one value per member.
+    Estimators train with copies of their callbacks, so that cloning and searches are safe. What a
+    callback finds out belongs into ``state.record(name, value)``, and is in ``history_[name]`` of
+    the fitted estimator.
+
+    Attributes
+    ----------
+    needs_steps : bool
+        Whether it makes no sense with ``solver="lbfgs"`` and in `partial_fit`.
+
+    Notes
+    -----
+    `state` has, among others, ``epoch`` (ended epochs), ``max_epochs``, ``theta`` of shape
+    (members, n_parameters), and the lists ``losses``, ``scores``, ``validation_losses`` and
+    ``learning_rates`` with one array per epoch, one number per member. Members are the restarts of
+    ``n_init``; with ``solver="lbfgs"`` they come one after another, each with a state of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.callbacks import Callback
+    >>> class WeightNorm(Callback):
+    ...     def on_epoch_end(self, state):
+    ...         state.record("norm", np.linalg.norm(state.theta, axis=1))
+    ...         return state.losses[-1].max() < 0.1  # good enough
+    >>> X = np.linspace(0, 1, 100)[:, np.newaxis]
+    >>> model = MLPRegressor(callbacks=[WeightNorm()]).fit(X, 3 * X.ravel())
+    >>> sorted(model.history_)
+    ['learning_rate', 'loss', 'norm']
+    >>> model.stop_reason_
+    'The callback WeightNorm asked to stop.'
     """
+
+    needs_steps = False
 
     def on_train_begin(self, state):
         """Before the first epoch."""
@@ -17,7 +57,195 @@ class Callback:
         """After an epoch has been judged; returning True stops all members."""
 
     def on_train_end(self, state):
-        """After the parameters that training ends with are in place."""
+        """After the parameters that training ends with are in place, or an error has ended it."""
+
+
+class TimeLimit(Callback):
+    """Stop after the first epoch that ends more than `seconds` after the start.
+
+    ``history_["seconds"]`` tells the time at the end of every epoch.
+
+    Parameters
+    ----------
+    seconds : float
+    """
+
+    def __init__(self, seconds):
+        if not seconds > 0:
+            raise ValueError(f"seconds must be positive, got {seconds!r}.")
+        self.seconds = seconds
+
+    def on_train_begin(self, state):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, state):
+        elapsed = time.perf_counter() - self.start
+        state.record("seconds", elapsed)
+        return elapsed > self.seconds
+
+
+class Checkpoint(Callback):
+    """Save the training to a file, and go on from there when a killed fit is run again.
+
+    The resumed fit ends with the same parameters, to the last bit, as one that was never killed. A
+    fit whose file says that it has ended returns at once. Put it last in the list of callbacks:
+    then the epoch in which another one stops the training is saved too, and the next run goes on
+    from it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, in NumPy's .npz format. It is replaced as a whole, never left half written. Use
+        one file for each fit.
+    every : int, default=10
+        Save after every so many epochs, and at the end.
+    resume : bool, default=True
+        Whether to start from an existing file; False overwrites it.
+
+    Raises
+    ------
+    ValueError
+        When fit begins, if the file belongs to a fit with other parameters or data, or cannot be
+        read.
+    """
+
+    needs_steps = True
+
+    def __init__(self, path, every=10, resume=True):
+        if not (isinstance(every, int) and every >= 1):
+            raise ValueError(f"every must be a whole number of at least 1, got {every!r}.")
+        self.path = os.fspath(path)
+        self.every = every
+        self.resume = resume
+
+    def on_train_begin(self, state):
+        folder = Path(self.path).absolute().parent
+        if not folder.is_dir():
+            raise ValueError(f"Checkpoint: the folder {folder} of path={self.path!r} is missing.")
+        self.identity = state.identity()
+        if self.resume and Path(self.path).exists():
+            self._load(state)
+
+    def on_epoch_end(self, state):
+        if state.epoch % self.every == 0 or not state.running.any():
+            self._save(state)
+
+    def _save(self, state):
+        arrays, values = state.snapshot()
+        facts = json.dumps({"identity": self.identity, "values": values})
+        beside = f"{self.path}.{os.getpid()}.tmp"
+        with open(beside, "wb") as file:
+            np.savez(file, facts=np.frombuffer(facts.encode(), np.uint8), **arrays)
+        os.replace(beside, self.path)
+
+    def _load(self, state):
+        remedy = "Give another path, delete the file, or use resume=False to overwrite it."
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            facts = json.loads(arrays.pop("facts").tobytes())
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"Checkpoint: path={self.path!r} is not a readable checkpoint ({error}). {remedy}"
+            ) from error
+        saved = facts["identity"]
+        differing = [
+            f"{name} was {saved.get(name)}, is {self.identity.get(name)}"
+            for name in sorted({*saved, *self.identity})
+            if saved.get(name) != self.identity.get(name)
+        ]
+        if differing:
+            raise ValueError(
+                f"Checkpoint: path={self.path!r} belongs to another fit: {'; '.join(differing)}. "
+                f"{remedy}"
+            )
+        state.resume(arrays, facts["values"])
+
+
+class ProgressBar(Callback):
+    """Show the epoch, the loss, the watched score, the best one and the time left.
+
+    A bar when the package rich is installed, else a line of text on the standard output, written
+    over itself in a terminal and at most once a second elsewhere.
+    """
+
+    def on_train_begin(self, state):
+        self.start = self.shown = time.perf_counter()
+        self.first = state.epoch
+        self.display = _RichBar() if _has_rich() else _TextLine()
+
+    def on_epoch_end(self, state):
+        now = time.perf_counter()
+        last = not state.running.any() or state.epoch >= state.max_epochs
+        if now - self.shown < self.display.pause and not last:
+            return
+        self.shown = now
+        a_piece = (now - self.start) / max(1, state.epoch - self.first)
+        self.display.show(state, _describe(state, a_piece * (state.max_epochs - state.epoch)))
+
+    def on_train_end(self, state):
+        self.display.close()
+
+
+def _describe(state, seconds_left):
+    parts = [
+        f"epoch {state.epoch}/{state.max_epochs}",
+        f"loss {np.fmin.reduce(state.losses[-1]):.5g}",
+    ]
+    if state.scores:
+        parts.append(f"score {np.fmax.reduce(state.scores[-1]):.5g}")
+        parts.append(f"best {np.fmax.reduce(state.best_score):.5g}")
+    if state.running.any():
+        minutes, seconds = divmod(round(seconds_left), 60)
+        parts.append(f"at most {minutes}:{seconds:02d} left")
+    return "  ".join(parts)
+
+
+def _has_rich():
+    try:
+        import rich.progress  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class _TextLine:
+    """Text on the standard output."""
+
+    def __init__(self):
+        self.over_itself = sys.stdout.isatty()
+        self.pause = 0.1 if self.over_itself else 1.0
+        self.width = 0
+
+    def show(self, state, text):
+        end = "\r" if self.over_itself else "\n"
+        print(text.ljust(self.width), end=end, flush=True)
+        self.width = len(text)
+
+    def close(self):
+        if self.over_itself:
+            print(flush=True)
+
+
+class _RichBar:
+    """A bar of the package rich."""
+
+    pause = 0.1
+
+    def __init__(self):
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self.progress = Progress(BarColumn(), TextColumn("{task.description}"))
+        self.task = self.progress.add_task("")
+        self.progress.start()
+
+    def show(self, state, text):
+        self.progress.update(
+            self.task, completed=state.epoch, total=state.max_epochs, description=text
+        )
+
+    def close(self):
+        self.progress.stop()
 
 
 class PrintProgress(Callback):
@@ -35,10 +263,10 @@ class PrintProgress(Callback):
     def on_epoch_end(self, state):
         if state.epoch % self.every:
             return
-        print(f"Iteration {state.epoch}, loss = {state.losses[-1].mean():.8f}")
+        print(f"Iteration {state.epoch}, loss = {np.nanmean(state.losses[-1]):.8f}")
         if state.scores:
-            print(f"Validation score: {state.scores[-1].mean():.6f}")
+            print(f"Validation score: {np.nanmean(state.scores[-1]):.6f}")
 
     def on_train_end(self, state):
-        for reason in dict.fromkeys(state.reasons):
+        for reason in dict.fromkeys(filter(None, state.reasons)):
             print(reason)

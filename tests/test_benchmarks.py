@@ -167,7 +167,7 @@ def test_speed_contestants_share_their_parameters(run, i):
         contestant(workload, 4, "float32").get_params()
         for contestant in run._speed.CONTESTANTS.values()
     )
-    own = {"feature_scaling", "target_scaling", "dtype"}
+    own = {"feature_scaling", "target_scaling", "dtype", "early_stopping"}
     assert theirs["max_iter"] == 4
     assert all(ours[name] == value for name, value in theirs.items() if name not in own)
     assert ours["feature_scaling"] is None

@@ -6,17 +6,37 @@ import numpy as np
 from scipy.optimize import minimize
 
 from .network import block_rows
+from .state import TrainState
 from .training import consult, judge, session
 
 
 def train_lbfgs(objective, data, state, plan, *, watch=None, callbacks=()):
-    """Minimise the objective over all rows.
+    """Minimise the objective over all rows, one member after another.
 
-    Parameters are those of `skmlp._engine.training.train`, for a state of one member.
-    `plan.optimizer.max_fun` bounds the evaluations, and SciPy stops once the largest entry of the
-    gradient is at most `plan.tol`, as in scikit-learn; an iteration counts as an epoch. Values
-    and gradients are computed block by block in theta's dtype, SciPy works in float64.
+    Parameters are those of `skmlp._engine.training.train`; `watch` and the callbacks see one
+    member at a time. `plan.optimizer.max_fun` bounds the evaluations of each, and SciPy stops once
+    the largest entry of the gradient is at most `plan.tol`, as in scikit-learn; an iteration counts
+    as an epoch. Values and gradients are computed block by block in theta's dtype, SciPy works in
+    float64.
     """
+    with session(state, plan, callbacks):
+        for member in range(len(state.theta)):
+            alone = TrainState(state.theta[member : member + 1], samples_seen=state.samples_seen)
+            alone.max_epochs = plan.max_epochs
+            try:
+                _minimize(objective, data, alone, plan, watch, callbacks)
+            except KeyboardInterrupt:
+                alone.interrupt()
+                raise
+            finally:
+                if not alone.running.any():
+                    state.adopt(member, alone)
+            if alone.halted.any():
+                state.stop(state.running, alone.reasons[0])
+                break
+
+
+def _minimize(objective, data, state, plan, watch, callbacks):
     problem = _Problem(objective, data, state)
     # The training loss cannot stall in a line search: without a watch only SciPy's rule counts.
     plan = plan if watch else replace(plan, n_iter_no_change=np.inf)
@@ -31,17 +51,15 @@ def train_lbfgs(objective, data, state, plan, *, watch=None, callbacks=()):
         if not state.running.any():
             raise StopIteration
 
-    limits = {"maxfun": plan.optimizer.max_fun, "maxiter": plan.max_epochs, "gtol": plan.tol}
-    with session(state, callbacks):
-        result = minimize(
-            problem,
-            state.theta[0].astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            callback=iteration,
-            options=limits,
-        )
-        _conclude(result, state)
+    result = minimize(
+        problem,
+        state.theta[0].astype(np.float64),
+        method="L-BFGS-B",
+        jac=True,
+        callback=iteration,
+        options={"maxfun": plan.optimizer.max_fun, "maxiter": plan.max_epochs, "gtol": plan.tol},
+    )
+    _conclude(result, state)
 
 
 class _Problem:

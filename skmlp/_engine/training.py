@@ -1,14 +1,17 @@
 """Epochs, the state of a fit, and the one training loop."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from .penalties import inner
+from .state import TrainState, passes_on
+
+__all__ = ["Plan", "TrainState", "consult", "judge", "session", "train"]
 
 DIVERGED = "The loss or the parameters became non-finite in epoch {epoch}."
-INTERRUPTED = "Training was interrupted by the user."
+HALTED = "The callback {name} asked to stop."
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Plan:
     tol, n_iter_no_change : float
         Stop after so many epochs without an improvement by `tol` of the watched score, or of the
         training loss when nothing is watched.
+    stops_on_plateau : bool
+        Whether that stops the training at all; if not, `max_epochs` are the plan.
     weight_tol : float
         Stop when an epoch moves theta by less, relative to its norm; 0 switches this off.
     weight_decay : float
@@ -41,106 +46,13 @@ class Plan:
     shuffle: bool = True
     tol: float = 1e-4
     n_iter_no_change: float = 10
+    stops_on_plateau: bool = True
     weight_tol: float = 0.0
     weight_decay: float = 0.0
     max_grad_norm: float | None = None
 
 
-@dataclass
-class TrainState:
-    """Everything about a fit that changes; arrays have one entry or row per member.
-
-    Attributes
-    ----------
-    theta : ndarray of shape (members, P)
-    moments : list of ndarray
-        State of the optimizer.
-    step, epoch, samples_seen : int
-        Updates so far, epochs of this fit, rows seen (scikit-learn's ``t_``).
-    rate_factor : ndarray of shape (members, 1)
-        By which a plateau has lowered the learning rate.
-    stale : ndarray of int
-        Epochs in a row without improvement.
-    best_loss, best_score, best_validation_loss : ndarray of float
-    best_epoch : ndarray of int
-        Epoch of the watched best, counted from 1.
-    kept : ndarray of shape (members, P) or None
-        The parameters each member ends with.
-    running : ndarray of bool
-    converged, diverged : ndarray of bool
-        Whether a criterion other than the number of epochs ended the member's training, and
-        whether its loss or parameters became non-finite.
-    interrupted : bool
-        Whether the user ended the training.
-    reasons, last_epoch : list of str, ndarray of int
-        Why each member stopped, and after which epoch.
-    losses, scores, validation_losses, learning_rates : list of ndarray
-        One entry per epoch.
-    """
-
-    theta: np.ndarray
-    moments: list = field(default_factory=list)
-    step: int = 0
-    samples_seen: int = 0
-    rate_factor: np.ndarray | None = None
-    stale: np.ndarray | None = None
-    best_loss: np.ndarray | None = None
-
-    def __post_init__(self):
-        stale, best_loss = self.stale, self.best_loss
-        self.forget()
-        if stale is not None:
-            self.stale, self.best_loss = stale, best_loss
-        if self.rate_factor is None:
-            self.rate_factor = np.ones((len(self.theta), 1), self.theta.dtype)
-        self.start()
-
-    def forget(self):
-        """Drop best values and patience, as a new fit from the same theta must."""
-        members = len(self.theta)
-        self.stale = np.zeros(members, int)
-        self.best_loss = np.full(members, np.inf)
-        self.best_score = np.full(members, -np.inf)
-        self.best_validation_loss = np.full(members, np.inf)
-        self.best_epoch = np.zeros(members, int)
-
-    def start(self):
-        """Begin a fit: all members run, histories are empty."""
-        members = len(self.theta)
-        self.epoch = 0
-        self.kept = None
-        self.interrupted = False
-        self.running = np.ones(members, bool)
-        self.converged = np.zeros(members, bool)
-        self.diverged = np.zeros(members, bool)
-        self.reasons = [""] * members
-        self.last_epoch = np.zeros(members, int)
-        self.losses, self.scores = [], []
-        self.validation_losses, self.learning_rates = [], []
-
-    def stop(self, which, reason, converged=True):
-        """End the training of the members in the mask `which` that still run."""
-        which = which & self.running
-        if not which.any():
-            return
-        if self.kept is None:
-            self.kept = self.theta.copy()
-        # A member without a watched best keeps its last parameters.
-        last = which & (self.best_epoch == 0)
-        self.kept[last] = self.theta[last]
-        self.last_epoch[which] = self.epoch
-        for member in np.flatnonzero(which):
-            self.reasons[member] = reason
-        self.converged[which] = converged
-        self.running[which] = False
-
-    def lower_rate(self, factor):
-        """Divide the learning rates of the members by `factor`, an array, and start anew."""
-        self.rate_factor /= factor[:, np.newaxis].astype(self.rate_factor.dtype)
-        self.stale[factor != 1.0] = 0
-
-
-def train(objective, data, state, plan, rng, *, noise=(), watch=None, callbacks=()):
+def train(objective, data, state, plan, *, watch=None, callbacks=()):
     """Train until every member has stopped; `state.theta` ends as what each member keeps.
 
     Parameters
@@ -148,12 +60,8 @@ def train(objective, data, state, plan, rng, *, noise=(), watch=None, callbacks=
     objective : Objective
     data : TrainingSet
     state : TrainState
-        Changed in place.
+        Changed in place. Its generators shuffle the rows and make the noise.
     plan : Plan
-    rng : numpy.random.Generator
-        Shuffles the rows; members share the order.
-    noise : sequence of numpy.random.Generator
-        One per member, for dropout.
     watch : callable, optional
         watch(theta) -> (scores, losses) on validation data, one each per member. The best row
         of theta is restored at the end.
@@ -163,10 +71,10 @@ def train(objective, data, state, plan, rng, *, noise=(), watch=None, callbacks=
     if not state.moments:
         state.moments = plan.optimizer.init(state.theta)
     workspace = objective.workspace(
-        len(state.theta), state.theta.dtype, training=True, rngs=tuple(noise)
+        len(state.theta), state.theta.dtype, training=True, rngs=tuple(state.noise)
     )
-    epoch = _Epoch(objective, data, state, plan, rng, workspace)
-    with session(state, callbacks):
+    epoch = _Epoch(objective, data, state, plan, workspace)
+    with session(state, plan, callbacks):
         while state.running.any():
             before = state.theta.copy() if plan.weight_tol > 0 else None
             epoch.run()
@@ -175,55 +83,59 @@ def train(objective, data, state, plan, rng, *, noise=(), watch=None, callbacks=
 
 
 @contextmanager
-def session(state, callbacks):
-    """The frame of every training: a clean start, and an end with what each member keeps."""
-    state.start()
+def session(state, plan, callbacks):
+    """The frame of every training: an announced start, and an end with what each member keeps."""
+    state.max_epochs = plan.max_epochs
     for callback in callbacks:
         callback.on_train_begin(state)
     try:
         # A diverging fit is judged after its epoch, in one place and with one message.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             yield
+        state.settle()
     except KeyboardInterrupt:
-        state.interrupted = True
-        finite = np.isfinite(state.theta).all(axis=1)
-        state.diverged |= state.running & ~finite & (state.best_epoch == 0)
-        state.stop(state.running, INTERRUPTED)
-    state.theta[...] = state.kept
-    for callback in callbacks:
-        callback.on_train_end(state)
+        if passes_on():
+            raise
+        state.interrupt()
+        state.settle()
+    finally:
+        for callback in callbacks:
+            callback.on_train_end(state)
 
 
 def consult(state, callbacks):
-    """Tell all callbacks that an epoch has ended; one that returns True ends the training."""
-    stops = [callback.on_epoch_end(state) for callback in callbacks]
-    if any(stops):
-        state.stop(state.running, "A callback asked to stop.")
+    """Tell all callbacks that an epoch has ended; one that returns True ends the training.
+
+    Those after it in the list see that it has ended.
+    """
+    for callback in callbacks:
+        if callback.on_epoch_end(state):
+            state.halted |= state.running
+            state.stop(state.running, HALTED.format(name=type(callback).__name__))
 
 
 class _Epoch:
     """One pass over the rows in minibatches."""
 
-    def __init__(self, objective, data, state, plan, rng, workspace):
+    def __init__(self, objective, data, state, plan, workspace):
         self.objective, self.data, self.state, self.plan = objective, data, state, plan
-        self.rng, self.workspace = rng, workspace
+        self.workspace = workspace
         self.grad = np.empty_like(state.theta)
         self.positions = data.positions() if plan.shuffle else None
         self.order = None if self.positions is None else self.positions.copy()
         steps = -(-len(data) // plan.batch_size)
         self.n_steps = steps * plan.max_epochs
-        self.first_step = state.step
 
     def run(self):
         state, plan = self.state, self.plan
         if self.order is not None:
             # From the same start each time, so that an order depends on the generator alone.
             np.copyto(self.order, self.positions)
-            self.data.rows.shuffle(self.order, self.rng)
+            self.data.rows.shuffle(self.order, state.order)
         factor = _one_or_all(state.rate_factor)
         total, weights = np.zeros(len(state.theta)), 0.0
         for batch in self.data.batches(plan.batch_size, self.order, self.workspace.work):
-            done = state.step - self.first_step
+            done = state.step - state.first_step
             rate = plan.learning_rate * plan.schedule(done, self.n_steps, state.samples_seen)
             total += self._step(batch, rate * factor) * batch[-1]
             weights += batch[-1]
@@ -261,6 +173,7 @@ def judge(state, plan, watch, before):
     if not finite.all():
         state.diverged |= state.running & ~finite
         state.stop(~finite, DIVERGED.format(epoch=state.epoch), converged=False)
+        state.clear(~finite)
     stalled = _compare_watched(state, plan, watch) if watch else _compare_losses(state, plan)
     _plateau(state, plan, stalled, "validation score" if watch else "training loss")
     if before is not None:
@@ -271,7 +184,7 @@ def judge(state, plan, watch, before):
         state.stop(
             state.running,
             f"The maximum number of iterations, max_iter={plan.max_epochs}, was reached.",
-            converged=plan.schedule.ends_at_zero,
+            converged=plan.schedule.ends_at_zero or not plan.stops_on_plateau,
         )
 
 
@@ -316,9 +229,11 @@ def _plateau(state, plan, stalled, what):
         f"for {plan.n_iter_no_change} consecutive epochs"
     )
     if schedule.plateau_factor is None:
-        state.stop(stalled, f"{reason}.")
+        if plan.stops_on_plateau:
+            state.stop(stalled, f"{reason}.")
         return
     rates = plan.learning_rate * state.rate_factor[:, 0]
     small = rates <= schedule.min_learning_rate
-    state.stop(stalled & small, f"{reason} and the learning rate is too small to be lowered.")
+    if plan.stops_on_plateau:
+        state.stop(stalled & small, f"{reason} and the learning rate is too small to be lowered.")
     state.lower_rate(np.where(stalled & ~small, schedule.plateau_factor, 1.0))

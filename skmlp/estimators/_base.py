@@ -4,85 +4,46 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from numbers import Integral, Real
+from functools import partial
+from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine.batches import TrainingSet
 from .._engine.lbfgs import train_lbfgs
 from .._engine.network import evaluate
 from .._engine.objective import Objective
 from .._engine.training import Plan, TrainState, train
-from .._sklearn_compat import Interval, Options, StrOptions, _fit_context, validate_data
+from .._sklearn_compat import CallbackSupportMixin, _fit_context, open_callbacks, validate_data
 from .._version import __version__
-from ..activations import ACTIVATIONS, Activation
-from ..callbacks import PrintProgress
-from ..initializers import INITIALIZERS, Initializer
-from ..optimizers import OPTIMIZERS, Optimizer
-from ..schedules import SCHEDULES, Schedule
+from ._callbacks import callbacks_of, identity_of
 from ._design import Design, check_same_design
 from ._effective import effective_parameters, reexpress, set_output_bias
-from ._encoding import FEATURE_SCALINGS
-from ._outcome import STACKLEVEL, all_or_nothing, report
-from ._recipe import Recipe, check_same_model, network_of
+from ._outcome import all_or_nothing, choose, report, training_attributes, warn
+from ._parameters import SHARED_CONSTRAINTS
+from ._recipe import Recipe, check_same_model, is_stochastic, network_of
+from ._sample import Sample, is_far_outside
 from ._validation import check_dimensions, check_sample_weight, is_mapped
 from ._vocabulary import describe, restore
-from ._watch import Watch, split
+from ._watch import Watch, score_of, split, split_by
 
 
-class BaseMLP(BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     """Template of fit for estimators over one network.
 
     Subclasses answer: what the loss is, how y becomes targets, what is watched, and what raw
     outputs mean. Think twice before adding anything here: every estimator inherits it.
     """
 
-    _parameter_constraints = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS)), Activation, list, tuple],
-        "solver": [StrOptions(set(OPTIMIZERS)), Optimizer],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(SCHEDULES)), Schedule],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "weight_tol": [Interval(Real, 0, None, closed="left")],
-        "init": [StrOptions({"auto", *INITIALIZERS}), Initializer],
-        "parametrization": [StrOptions({"standard", "ntk"})],
-        "input_scale_layer": ["boolean"],
-        "feature_scaling": [StrOptions({kind for kind in FEATURE_SCALINGS if kind}), None],
-        "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "dtype": [StrOptions({"auto", "float32", "float64"})],
-    }
+    _parameter_constraints = SHARED_CONSTRAINTS
 
     # Regressors have a parameter of this name; the losses of the others ignore it.
     target_scaling = True
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the network to X and y.
 
         Parameters
@@ -93,6 +54,12 @@ class BaseMLP(BaseEstimator, ABC):
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; rows of weight 0 are dropped before anything else.
+        X_val, y_val : array-likes as X and y, default=None
+            Rows to watch instead of a part of X. The best epoch on them is restored; they end the
+            training unless ``early_stopping=False``. Earlier steps of a Pipeline do not transform
+            X_val by themselves, see the parameter `transform_input` of Pipeline.
+        sample_weight_val : array-like of shape (n_validation_samples,), default=None
+            Weights of the rows of X_val.
 
         Returns
         -------
@@ -104,7 +71,7 @@ class BaseMLP(BaseEstimator, ABC):
         ValueError
             For input that cannot be used, and when training diverges.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @property
     def coefs_(self):
@@ -120,46 +87,120 @@ class BaseMLP(BaseEstimator, ABC):
         """
         return self._effective("intercepts_")[1]
 
-    def _fit(self, X, y, sample_weight, *, incremental=False, classes=None):
-        with all_or_nothing(self):
-            return self._fit_steps(X, y, sample_weight, incremental, classes)
+    @property
+    def estimators_(self):
+        """The restarts as estimators of their own; exists with ``combine_inits="average"``."""
+        if getattr(self, "theta_", np.empty(0)).ndim < 2:
+            raise AttributeError(
+                f"estimators_ exists after fit with combine_inits='average' and n_init > 1; here "
+                f"combine_inits={self.combine_inits!r} and n_init={self.n_init!r}."
+            )
+        return [self._copy_with({"theta_": theta}) for theta in self.theta_]
 
-    def _fit_steps(self, X, y, sample_weight, incremental, classes):
+    def _fit(self, X, y, sample_weight, validation=(None,) * 3, *, incremental=False, classes=None):
+        # Opened first, as scikit-learn closes them whether the call fails or not.
+        context = None if incremental else open_callbacks(self, self._max_epochs())
+        with all_or_nothing(self):
+            return self._fit_steps(X, y, sample_weight, validation, incremental, classes, context)
+
+    def _max_epochs(self):
+        """Largest number of epochs of all restarts, None where they are not made together."""
+        together = self.n_init == 1 or is_stochastic(self.solver)
+        return self.max_iter if together else None
+
+    def _fit_steps(self, X, y, sample_weight, validation, incremental, classes, context):
         recipe = Recipe.of(self, incremental)
         resumed = (incremental or self.warm_start) and hasattr(self, "theta_")
-        mapped = is_mapped(X)
-        X, y = self._check_data(X, y, reset=not resumed)
         # What a later call of partial_fit may lack, a warm start must have: all classes.
         going_on = ("partial_fit" if incremental else "fit") if resumed else None
-        target, weight = self._check_target(y, sample_weight, going_on, classes)
-        index = np.arange(len(target)) if weight is None else np.flatnonzero(weight > 0)
+        sample = self._sample(X, y, sample_weight, going_on, classes)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
-        validation = None
-        if self.early_stopping and not incremental:
-            index, validation = self._split(index, target, seeds[0])
+        sample, held_out = self._hold_out(sample, validation, seeds[0], incremental)
         loss = self._make_loss()
-        model = recipe.model(X.shape[1], loss.n_raw(self._n_targets(target)))
-        design, theta = self._prepare(X, target, weight, index, loss, model, resumed)
-        data = TrainingSet(
-            design.rows(X, theta.dtype, mapped=mapped, scale_now=True),
-            _as_targets(design.target.encode(target), theta.dtype),
-            _as_weights(weight, theta.dtype),
-            index if len(index) < len(target) else None,
-        )
-        member = np.random.default_rng([seeds[2], self.t_ if resumed else 0])
+        model = recipe.model(sample.X.shape[1], loss.n_raw(self._n_targets(sample.target)))
+        design, theta = self._prepare(sample, loss, model, resumed)
+        data = sample.training_set(design, theta.dtype)
+        state = self._start(theta, recipe.optimizer, seeds, resumed, incremental)
+        network, n_targets = network_of(model), self._n_targets(sample.target)
         if not resumed:
-            _initialize(theta, network_of(model), loss, data, self._n_targets(target), member)
-        state = TrainState(theta)
-        if resumed:
-            state = self._resume(theta, recipe.optimizer, incremental)
-        order = np.random.default_rng([seeds[1], state.samples_seen])
-        held_out = None if validation is None else replace(data, index=validation)
-        objective = Objective(network_of(model), loss, float(self.alpha))
-        self._train(recipe, objective, data, held_out, state, order, member, incremental)
-        report(state, None if incremental else recipe.optimizer)
-        self._model, self._design, self._loss = model, design.state(), describe(loss)
-        self._publish(state, recipe, resumed, incremental)
+            _initialize(theta, network, loss, data, n_targets, state.noise)
+        state.identity = partial(identity_of, self, sample, held_out, seeds, state.samples_seen)
+        self.__dict__.update(fitted_model(self._shaped(theta), model, design, loss))
+        watch = self._watch(loss, held_out, sample, data) if held_out else None
+        callbacks = callbacks_of(self, context, sample, self._attributes_now)
+        plan = self._plan(recipe, len(data), held_out is not None, incremental)
+        run = train if recipe.optimizer.stochastic else train_lbfgs
+        run(
+            Objective(network, loss, float(self.alpha)),
+            data,
+            state,
+            plan,
+            watch=watch,
+            callbacks=callbacks,
+        )
+        members = choose(state, self.combine_inits == "average")
+        report(state, members, None if incremental else recipe.optimizer)
+        self.theta_ = self._shaped(state.theta[members])
+        before = self.history_ if resumed else {}
+        left = training_attributes(state, members, before, len(data), recipe.optimizer, incremental)
+        self.__dict__.update(left)
         return self
+
+    def _sample(self, X, y, sample_weight, going_on=None, classes=None, like=None):
+        """Checked and encoded rows. Those of weight 0 are as if they were not there.
+
+        `like` is the training sample when these rows are for validation.
+        """
+        mapped = is_mapped(X)
+        X, y = self._check_data(X, y, reset=going_on is None)
+        n = y.shape[0]
+        if sample_weight is None:
+            kept, weight = slice(None), None
+        else:
+            sample_weight = check_sample_weight(sample_weight, n)
+            kept = np.flatnonzero(sample_weight)
+            weight = sample_weight[kept]
+        some = self._encode_target(y[kept], going_on, classes)
+        factors = self._class_factors(some, weight) if like is None else like.factors
+        weight = self._class_weighted(weight, some, factors)
+        if sample_weight is None:
+            index = np.arange(n) if weight is None else np.flatnonzero(weight)
+            return Sample(X, y, some, weight, factors, None, mapped).part(index)
+        target, weights = np.zeros((n, *some.shape[1:]), some.dtype), np.zeros(n)
+        target[kept], weights[kept] = some, weight
+        sample = Sample(X, y, target, weights, factors, None, mapped)
+        return sample.part(np.flatnonzero(weights))
+
+    def _hold_out(self, sample, validation, seed, incremental):
+        """The rows to train on, and those to watch, or None."""
+        X_val, y_val, weight_val = validation
+        if (X_val is None) != (y_val is None) or (X_val is None and weight_val is not None):
+            given = dict(zip(("X_val", "y_val", "sample_weight_val"), validation, strict=True))
+            names = " and ".join(name for name, value in given.items() if value is not None)
+            raise ValueError(
+                f"X_val and y_val belong together, but only {names} was given. Give both, or none."
+            )
+        early = self.early_stopping
+        self.early_stopping_ = (X_val is not None) if early == "auto" else bool(early)
+        if X_val is not None:
+            held_out = self._sample(X_val, y_val, weight_val, "X_val", like=sample)
+            if is_far_outside(sample.X, held_out.X):
+                warn(
+                    "X_val lies far outside the range of X. Has it gone through the same "
+                    "transformations? Earlier steps of a Pipeline do not transform it unless "
+                    "transform_input=['X_val'] says so.",
+                    UserWarning,
+                )
+            return sample, held_out
+        if self.early_stopping_ and not incremental:
+            training, validation = self._split(sample, seed)
+            return sample.part(training), sample.part(validation)
+        if self.scoring is not None and not incremental:
+            raise ValueError(
+                f"scoring={self.scoring!r} cannot act without a validation set. Pass X_val and "
+                "y_val to fit, set early_stopping=True, or leave scoring at None."
+            )
+        return sample, None
 
     def _check_data(self, X, y, reset):
         check_dimensions(X)
@@ -174,30 +215,13 @@ class BaseMLP(BaseEstimator, ABC):
             reset=reset,
         )
 
-    def _check_target(self, y, sample_weight, going_on, classes):
-        """Encoded targets and weights (None for all 1) of all rows.
-
-        Rows of weight 0 are as if they were not there; their targets are filled with zeros.
-        """
-        n = y.shape[0]
-        if sample_weight is None:
-            target = self._encode_target(y, going_on, classes)
-            return target, self._class_weighted(None, target)
-        sample_weight = check_sample_weight(sample_weight, n)
-        kept = np.flatnonzero(sample_weight)
-        some = self._encode_target(y[kept], going_on, classes)
-        weight, target = np.zeros(n), np.zeros((n, *some.shape[1:]), some.dtype)
-        weight[kept] = self._class_weighted(sample_weight[kept], some)
-        target[kept] = some
-        return target, weight
-
     _y_numeric = False
 
     @abstractmethod
     def _encode_target(self, y, going_on, classes):
         """Targets as floats of shape (n, n_targets) or class codes of shape (n,).
 
-        `going_on` is None for a fresh start, else the method that continues.
+        `going_on` is None for a fresh start, the method that continues, or "X_val".
         """
 
     @abstractmethod
@@ -206,27 +230,42 @@ class BaseMLP(BaseEstimator, ABC):
 
     @abstractmethod
     def _watched_score(self, loss):
-        """score(raw, y, weight) that early stopping watches, or None for minus the loss."""
+        """score(raw, y, weight) that is watched by default, or None for minus the loss."""
 
     def _n_targets(self, target):
         return target.shape[1]
 
-    def _class_weighted(self, weight, target):
+    def _class_factors(self, target, weight):
+        """Weights of the classes, None for all 1."""
+        return None
+
+    def _class_weighted(self, weight, target, factors):
+        """Weights of the rows times those of their classes."""
         return weight
 
-    def _split(self, index, target, seed):
-        return split(index, self.validation_fraction, seed)
+    def _split(self, sample, seed):
+        """Positions for training and for validation."""
+        index = sample.positions()
+        if not isinstance(self.validation_fraction, Real):
+            return split_by(self.validation_fraction, sample.X, sample.y, index)
+        weight = None if sample.weight is None else sample.weight[index]
+        strata = self._strata(sample.target, index)
+        return split(index, self.validation_fraction, seed, weight=weight, **strata)
 
-    def _prepare(self, X, target, weight, index, loss, model, resumed):
-        """Design and theta: new, or those of the last call brought up to date."""
-        part = None if len(index) == len(target) else index
+    def _strata(self, target, index):
+        """What `split` shall stratify by."""
+        return {}
+
+    def _prepare(self, sample, loss, model, resumed):
+        """Design and theta, (members, P): new, or those of the last call brought up to date."""
         kind = loss.target_scaling if self.target_scaling else "none"
+        rows = sample.X, sample.target, sample.weight, sample.index
         if not resumed:
-            design = Design.fit(self.feature_scaling, kind, X, target, weight, part)
-            n_params = network_of(model).n_params
-            return design, np.empty((1, n_params), _compute_dtype(self.dtype, X.dtype))
+            design = Design.fit(self.feature_scaling, kind, *rows)
+            dtype = _compute_dtype(self.dtype, sample.X.dtype)
+            return design, np.empty((self.n_init, network_of(model).n_params), dtype)
         check_same_model(self._model, model)
-        theta = np.array(self.theta_[np.newaxis])
+        theta = np.array(np.atleast_2d(self.theta_))
         if self.dtype not in ("auto", theta.dtype.name):
             raise ValueError(
                 f"dtype={self.dtype!r} differs from that of the first call, {theta.dtype}. Create "
@@ -234,102 +273,109 @@ class BaseMLP(BaseEstimator, ABC):
             )
         old = Design.restore(self._design)
         check_same_design(old, self.feature_scaling, kind, self.loss)
-        design = old.update(X, target, weight, part)
+        design = old.update(*rows)
         reexpress(network_of(model), theta, old, design)
         return design, theta
 
-    def _resume(self, theta, optimizer, incremental):
-        """State of the last call; a new fit forgets best values, patience and lowered rates."""
-        # Copies: training writes in place, and arrays of a loaded model may be read-only.
-        kept = copy.deepcopy(self._training)
-        kept.pop("incremental")
-        if kept.pop("optimizer") != type(optimizer).__name__:
-            kept.update(moments=[], step=0)
-        if not incremental:
-            kept = {"moments": kept["moments"], "step": kept["step"]}
-        return TrainState(theta, samples_seen=self.t_, **kept)
+    def _start(self, theta, optimizer, seeds, resumed, incremental):
+        """State to train from; a new fit forgets best values, patience and lowered rates."""
+        kept, seen = {}, 0
+        if resumed:
+            # Copies: training writes in place, and arrays of a loaded model may be read-only.
+            kept, seen = copy.deepcopy(self._training), self.t_
+            kept.pop("incremental")
+            if kept.pop("optimizer") != type(optimizer).__name__:
+                kept.update(moments=[], step=0)
+            if not incremental:
+                kept = {"moments": kept["moments"], "step": kept["step"]}
+        # The first restart is what n_init=1 gives.
+        noise = [[seeds[2], seen, *([member] if member else [])] for member in range(len(theta))]
+        return TrainState(
+            theta,
+            samples_seen=seen,
+            order=np.random.default_rng([seeds[1], seen]),
+            noise=tuple(map(np.random.default_rng, noise)),
+            **kept,
+        )
 
-    def _train(self, recipe, objective, data, held_out, state, order, noise, incremental):
-        """Run the solver; the parameters end in `state.theta`."""
-        watch = None
-        if held_out is not None:
-            plain = Objective(objective.network, objective.loss.plain)
-            score = self._watched_score(plain.loss)
-            watch = Watch(plain, held_out, score, len(state.theta), state.theta.dtype)
-        plan = Plan(
+    def _plan(self, recipe, n_rows, watched, incremental):
+        return Plan(
             recipe.optimizer,
             recipe.schedule,
             learning_rate=float(self.learning_rate_init),
-            batch_size=_batch_size(self.batch_size, len(data)),
+            batch_size=_batch_size(self.batch_size, n_rows),
             max_epochs=1 if incremental else self.max_iter,
             shuffle=self.shuffle,
             tol=float(self.tol),
             n_iter_no_change=self.n_iter_no_change,
+            stops_on_plateau=self.early_stopping_ or not watched,
             weight_tol=float(self.weight_tol),
             weight_decay=float(self.weight_decay),
             max_grad_norm=self.max_grad_norm,
         )
-        callbacks = [PrintProgress(int(self.verbose))] if self.verbose else []
-        if recipe.optimizer.stochastic:
-            train(
-                objective,
-                data,
-                state,
-                plan,
-                order,
-                noise=[noise],
-                watch=watch,
-                callbacks=callbacks,
-            )
+
+    def _watch(self, loss, held_out, sample, data):
+        plain = Objective(network_of(self._model), loss.plain)
+        if held_out.X is sample.X:
+            validation = replace(data, index=held_out.index)
         else:
-            train_lbfgs(objective, data, state, plan, watch=watch, callbacks=callbacks)
+            validation = held_out.training_set(Design.restore(self._design), self.theta_.dtype)
+        score = None
+        if self.scoring is None:
+            on_raw, (y, weight) = self._watched_score(plain.loss), validation.targets()
+            score = on_raw and (lambda theta, raw: on_raw(raw, y, weight))
+        elif self.scoring != "loss":
+            score = score_of(
+                self.scoring, lambda theta: self._copy_with({"theta_": theta}), held_out
+            )
+        return Watch(plain, validation, score)
 
-    def _publish(self, state, recipe, resumed, incremental):
-        """Set the fitted attributes."""
-        curves = {
-            "loss_curve_": state.losses,
-            "learning_rate_curve_": state.learning_rates,
-            "validation_scores_": state.scores or None,
-            "validation_loss_curve_": state.validation_losses or None,
-        }
-        for name, values in curves.items():
-            before = getattr(self, name, None) if resumed else None
-            new = None if values is None else [float(value[0]) for value in values]
-            setattr(self, name, new if before is None else before + (new or []))
-        watched = bool(state.scores)
-        self.theta_ = state.theta[0]
-        self.n_layers_ = len(self._model["sizes"])
-        self.n_outputs_ = self._model["sizes"][-1]
-        self.out_activation_ = restore(self._loss).link
-        self.n_iter_ = state.epoch
-        self.t_ = state.samples_seen
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        self.best_loss_ = None if watched else float(state.best_loss[0])
-        self.best_validation_score_ = float(state.best_score[0]) if watched else None
-        self.best_iteration_ = int(state.best_epoch[0]) if watched else None
-        self.stop_reason_ = state.reasons[0]
-        if incremental and not (state.converged[0] or state.diverged[0] or state.interrupted):
-            self.stop_reason_ = "The one pass of partial_fit was made."
-        self._training = {
-            "incremental": incremental,
-            "optimizer": type(recipe.optimizer).__name__,
-            "moments": state.moments,
-            "step": state.step,
-            "rate_factor": state.rate_factor,
-            "stale": state.stale,
-            "best_loss": state.best_loss,
-        }
+    def _attributes_now(self, state):
+        """Fitted attributes as if training had just ended."""
+        leading = slice(None)
+        if self.combine_inits == "best" and state.losses:
+            merit = state.best_score if state.scores else -state.losses[-1]
+            leading = slice(np.nanargmax(merit), np.nanargmax(merit) + 1)
+        theta = state.theta if state.kept is None or not state.scores else state.kept
+        names = ("_model", "_design", "_loss", "n_layers_", "n_outputs_", "out_activation_")
+        now = {name: getattr(self, name) for name in names}
+        return {**now, "theta_": self._shaped(theta[leading].copy())}
 
-    def _raw(self, X):
-        """Raw outputs of the network, of shape (members, n_samples, n_outputs)."""
+    def _shaped(self, theta):
+        """theta_ of the members: a vector, or rows for an average."""
+        return theta if self.combine_inits == "average" and self.n_init > 1 else theta[0]
+
+    def _copy_with(self, attributes):
+        """A fitted copy that shares everything but some attributes; names of columns are left out.
+
+        The names would make it warn when it is given the checked array.
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update({**self.__dict__, **attributes})
+        other.__dict__.pop("feature_names_in_", None)
+        return other
+
+    def _outputs(self, X, stop=None):
+        """Outputs of the network or of its first layers, (members, n_samples, width)."""
         check_is_fitted(self)
         check_dimensions(X)
         X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
         rows = Design.restore(self._design).rows(X, self.theta_.dtype)
-        return evaluate(network_of(self._model), self.theta_[np.newaxis], rows)
+        theta = np.atleast_2d(self.theta_)
+        return evaluate(network_of(self._model), theta, rows, stop=stop)
+
+    def _raw(self, X):
+        """Raw outputs of shape (n_samples, n_outputs), those of the mean prediction of members."""
+        raw = self._outputs(X)
+        return raw[0] if self.theta_.ndim == 1 else restore(self._loss).average(raw)
 
     def _effective(self, name):
         check_is_fitted(self)
+        if self.theta_.ndim == 2:
+            raise AttributeError(
+                f"{name} does not exist with combine_inits='average': the model is several "
+                "networks. Use those of estimators_, or combine_inits='best'."
+            )
         design = Design.restore(self._design)
         if not design.features.affine:
             raise AttributeError(
@@ -367,9 +413,22 @@ class BaseMLP(BaseEstimator, ABC):
         return tags
 
 
-def _initialize(theta, network, loss, data, n_targets, rng):
+def fitted_model(theta, model, design, loss):
+    """The fitted attributes that predictions need."""
+    return {
+        "theta_": theta,
+        "_model": model,
+        "_design": design.state(),
+        "_loss": describe(loss),
+        "n_layers_": len(model["sizes"]),
+        "n_outputs_": model["sizes"][-1],
+        "out_activation_": loss.link,
+    }
+
+
+def _initialize(theta, network, loss, data, n_targets, rngs):
     """Draw theta; the output starts at the best constant."""
-    drawn = network.initial([rng])
+    drawn = network.initial(rngs)
     set_output_bias(network, drawn, loss.init_raw(*data.targets(), n_targets))
     theta[...] = drawn
 
@@ -380,33 +439,12 @@ def _compute_dtype(dtype, given):
     return np.dtype(np.float32 if given == np.float32 else np.float64)
 
 
-def _as_targets(target, dtype):
-    """Floats in the compute dtype and in C order; integer codes as they are."""
-    return target if target.ndim == 1 else np.ascontiguousarray(target, dtype)
-
-
-def _as_weights(weight, dtype):
-    """Weights in the compute dtype, which must be able to hold them."""
-    if weight is None:
-        return None
-    with np.errstate(over="ignore", under="ignore"):
-        cast = weight.astype(dtype)
-    lost = (weight > 0) & ((cast == 0) | np.isinf(cast))
-    if lost.any():
-        raise ValueError(
-            f"sample_weight (times class_weight) has values such as {weight[lost][0]:g}, which "
-            f"{dtype} cannot hold. Multiply all weights by a constant, or use dtype='float64'."
-        )
-    return cast
-
-
 def _batch_size(batch_size, n):
     if batch_size == "auto":
         return min(200, n)
     if batch_size > n:
-        warnings.warn(
+        warn(
             f"batch_size={batch_size} is larger than the {n} training rows; it is clipped to {n}.",
             UserWarning,
-            stacklevel=STACKLEVEL + 1,
         )
     return min(batch_size, n)

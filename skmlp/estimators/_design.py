@@ -39,6 +39,11 @@ class Design:
             None if target_kind == "none" else Moments.of(target, weight, index).check("y"),
         )
 
+    @classmethod
+    def identity(cls):
+        """X and y as they are."""
+        return cls(None, FEATURE_SCALINGS[None](), "none", None)
+
     def update(self, X, target, weight, index):
         """The design after more rows; kinds without running statistics stay as they are."""
         moments = self.target_moments

@@ -39,6 +39,13 @@ def effective_parameters(network, theta, features, target):
     return coefs, intercepts
 
 
+def place_parameters(network, theta, coefs, intercepts):
+    """Write weights and biases of all layers into theta, of shape (1, P)."""
+    for layer, weight, bias in zip(dense_layers(network), coefs, intercepts, strict=True):
+        layer.weight.view(theta)[...] = weight
+        layer.bias.view(theta)[...] = bias
+
+
 def _dense_parameters(layer, theta):
     weight = layer.weight.view(theta)[0].astype(np.float64) * layer.factor
     if layer.scale is not None:

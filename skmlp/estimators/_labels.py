@@ -45,14 +45,21 @@ def find_classes(y, multilabel, classes=None):
     return classes
 
 
-def check_known(y, multilabel, classes):
-    """Refuse labels that the first call did not announce."""
+def check_known(y, multilabel, classes, name="y"):
+    """Refuse labels that the first call, or the training part, did not have."""
     if multilabel:
         if y.shape[1] != len(classes):
-            raise ValueError(f"y has {y.shape[1]} labels, the first call had {len(classes)}.")
+            first = "y" if name == "y_val" else "the first call"
+            raise ValueError(f"{name} has {y.shape[1]} labels, {first} had {len(classes)}.")
         return
     found = np.unique(y)
-    if len(np.setdiff1d(found, classes)):
+    strange = np.setdiff1d(found, classes)
+    if len(strange) and name == "y_val":
+        raise ValueError(
+            f"y_val has classes that y does not have: {strange.tolist()}; y has "
+            f"{classes.tolist()}. Leave their rows out of X_val and y_val, or add some to X and y."
+        )
+    if len(strange):
         raise ValueError(
             f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. 'y' has "
             f"{found}. Announce all classes in the first call of partial_fit."
@@ -77,8 +84,8 @@ def encode(y, kind, classes):
     return codes if kind == "multiclass" else (codes == 1).astype(np.float64)[:, np.newaxis]
 
 
-def weigh_classes(class_weight, codes, classes, weight):
-    """Weights of rows, multiplied by the weight of their class.
+def class_factors(class_weight, codes, classes, weight):
+    """Weights of the classes.
 
     "balanced" gives every class the same sum: total / (n_classes * sum of the class), with sums
     of sample weights, so that a row of weight 2 counts like two rows.
@@ -92,7 +99,4 @@ def weigh_classes(class_weight, codes, classes, weight):
         factors = compute_class_weight(class_weight, classes=classes, y=classes[codes])
     if not (np.isfinite(factors) & (factors >= 0)).all():
         raise ValueError(f"class_weight={class_weight!r} must hold finite numbers >= 0 only.")
-    weight = factors[codes] if weight is None else weight * factors[codes]
-    if not weight.any():
-        raise ValueError(f"class_weight={class_weight!r} leaves no row with a positive weight.")
-    return weight
+    return factors

@@ -105,6 +105,20 @@ class Loss(ABC):
         """Inverse link, as a new array."""
         return np.array(raw)
 
+    def average(self, raw):
+        """Raw outputs whose prediction is the mean of the members' predictions.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (members, rows, n_raw)
+
+        Returns
+        -------
+        raw : ndarray of shape (rows, n_raw)
+        """
+        # Right where a prediction is its own raw output, as with the identity link.
+        return self.predict(raw).mean(axis=0)
+
     def _root(self, y, weight):
         # Only losses of a difference come here: their minimiser lies between the extremes of y.
         low, high = y.min(), y.max()
@@ -141,6 +155,12 @@ class ElementwiseLoss(Loss):
 def weighted_mean(y, weight):
     """Mean over rows, in float64."""
     return np.average(np.asarray(y, np.float64), axis=0, weights=weight)
+
+
+def log_mean_exp(logarithms):
+    """Logarithm of the mean over members of numbers given by their logarithms."""
+    largest = logarithms.max(axis=0)
+    return largest + np.log(np.mean(np.exp(logarithms - largest), axis=0))
 
 
 def finite_log(x):

@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from ._base import ElementwiseLoss, Interval, Loss, finite_log, weighted_mean
+from ._base import ElementwiseLoss, Interval, Loss, finite_log, log_mean_exp, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,9 @@ class BinaryLogLoss(LogLoss, ElementwiseLoss):
     def log_proba(self, raw):
         return log_expit(raw)
 
+    def average(self, raw):
+        return log_mean_exp(log_expit(raw)) - log_mean_exp(log_expit(-raw))
+
     def _elements(self, y, raw, loss, grad, work):
         if self.label_smoothing:
             y = _smooth(y, self.label_smoothing, 2, out=work("loss target", y.shape, y.dtype))
@@ -91,6 +94,9 @@ class SoftmaxLogLoss(LogLoss):
 
     def log_proba(self, raw):
         return log_softmax(raw, axis=-1)
+
+    def average(self, raw):
+        return log_mean_exp(log_softmax(raw, axis=-1))
 
     def loss_grad(self, y, raw, loss, grad, work):
         g, target = _by_class(y, raw, work)

@@ -6,7 +6,7 @@ from math import inf, log
 import numpy as np
 from scipy.special import xlogy
 
-from ._base import ElementwiseLoss, Interval, finite_log, weighted_mean
+from ._base import ElementwiseLoss, Interval, finite_log, log_mean_exp, weighted_mean
 from ._quantiles import weighted_quantile
 
 # exp(80) = 5.5e34 leaves float32 four decades for the sum over outputs and the sample weight.
@@ -163,6 +163,9 @@ class LogMeanLoss(ElementwiseLoss):
 
     def predict(self, raw):
         return np.exp(np.clip(raw, -MAX_EXPONENT, MAX_EXPONENT))
+
+    def average(self, raw):
+        return log_mean_exp(np.clip(raw, -MAX_EXPONENT, MAX_EXPONENT))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,10 @@ def initial(network, seeds, dtype=np.float64):
     return network.initial([np.random.default_rng(seed) for seed in seeds]).astype(dtype)
 
 
+def state_of(theta, seed=0, noise=()):
+    return TrainState(theta, order=np.random.default_rng(seed), noise=noise)
+
+
 class Validation:
     """Minus the loss on other rows, for every member."""
 
@@ -78,14 +82,13 @@ def test_joint_fit_equals_single_fits(name, dropout, watched):
     data, plan, seeds = regression_data(weighted=True), plan_of(**OPTIONS[name]), [3, 4, 5]
 
     def fit(seeds):
-        state = TrainState(initial(network, seeds))
+        noise = [np.random.default_rng(seed) for seed in seeds]
+        state = state_of(initial(network, seeds), 1, noise)
         train(
             objective,
             data,
             state,
             plan,
-            np.random.default_rng(1),
-            noise=[np.random.default_rng(seed) for seed in seeds],
             watch=Validation(objective, len(seeds)) if watched else None,
         )
         return state
@@ -114,7 +117,7 @@ def test_a_dense_step_allocates_nothing_that_grows_with_the_batch(activation, lo
         X = rng.normal(size=(3 * batch, 20))
         y = rng.normal(size=(3 * batch, 1)) if outputs == 1 else rng.integers(0, 4, 3 * batch)
         data = TrainingSet(DenseRows(X), y, np.ones(3 * batch))
-        state = TrainState(initial(network, [0]))
+        state = state_of(initial(network, [0]))
         optimizer, grad = OPTIMIZERS["adam"](), np.empty_like(state.theta)
         state.moments = optimizer.init(state.theta)
         workspace = objective.workspace(
@@ -142,13 +145,13 @@ def test_float32_stays_float32():
     objective = Objective(network, SquaredError(), alpha=0.1)
     data = regression_data(dtype=np.float32, weighted=True)
     for optimizer in ("adam", "sgd", "rmsprop"):
-        state = TrainState(initial(network, [0, 1], np.float32))
+        state = state_of(initial(network, [0, 1], np.float32))
         plan = plan_of(optimizer, weight_decay=0.1, max_grad_norm=1.0)
-        train(objective, data, state, plan, np.random.default_rng(0))
+        train(objective, data, state, plan)
         assert state.theta.dtype == np.float32
         assert all(m.dtype == np.float32 for m in state.moments)
         assert state.losses[-1].dtype == np.float64
-    state = TrainState(initial(network, [0], np.float32))
+    state = state_of(initial(network, [0], np.float32))
     train_lbfgs(objective, data, state, plan_of("lbfgs", tol=1e-5, max_epochs=50))
     assert state.theta.dtype == np.float32
 
@@ -157,9 +160,9 @@ def test_reason_and_number_of_stale_epochs():
     network = network_of((3, 4, 1))
     objective = Objective(network, SquaredError())
     for patience in (1, 3, 7):
-        state = TrainState(initial(network, [0]))
+        state = state_of(initial(network, [0]))
         plan = plan_of(tol=1e3, n_iter_no_change=patience, max_epochs=50)
-        train(objective, regression_data(), state, plan, np.random.default_rng(0))
+        train(objective, regression_data(), state, plan)
         # The first epoch always improves on infinity.
         assert state.epoch == patience + 1
         assert f"for {patience} consecutive epochs" in state.reasons[0]
@@ -170,9 +173,9 @@ def test_maximum_of_epochs_is_success_only_when_the_schedule_ends_at_zero():
     network = network_of((3, 4, 1))
     objective = Objective(network, SquaredError())
     for name, schedule in SCHEDULES.items():
-        state = TrainState(initial(network, [0]))
+        state = state_of(initial(network, [0]))
         plan = plan_of(schedule=name, tol=0.0, max_epochs=4)
-        train(objective, regression_data(), state, plan, np.random.default_rng(0))
+        train(objective, regression_data(), state, plan)
         assert "max_iter=4" in state.reasons[0]
         assert state.converged[0] == schedule().ends_at_zero
 
@@ -180,18 +183,18 @@ def test_maximum_of_epochs_is_success_only_when_the_schedule_ends_at_zero():
 def test_training_loss_rule_is_off_for_schedules_that_end_at_zero():
     network = network_of((3, 4, 1))
     objective = Objective(network, SquaredError())
-    state = TrainState(initial(network, [0]))
+    state = state_of(initial(network, [0]))
     plan = plan_of(schedule="cosine", tol=1e3, n_iter_no_change=1, max_epochs=9)
-    train(objective, regression_data(), state, plan, np.random.default_rng(0))
+    train(objective, regression_data(), state, plan)
     assert state.epoch == 9
 
 
 def test_adaptive_divides_by_five_until_the_rate_is_too_small():
     network = network_of((3, 4, 1))
     objective = Objective(network, SquaredError())
-    state = TrainState(initial(network, [0]))
+    state = state_of(initial(network, [0]))
     plan = plan_of("sgd", "adaptive", tol=1e3, n_iter_no_change=2, max_epochs=500)
-    train(objective, regression_data(), state, plan, np.random.default_rng(0))
+    train(objective, regression_data(), state, plan)
     rates = np.unique(np.ravel(state.learning_rates))[::-1]
     np.testing.assert_allclose(rates, 0.01 / 5.0 ** np.arange(len(rates)), rtol=1e-12)
     assert rates[-1] <= 1e-6 < rates[-2]
@@ -201,9 +204,9 @@ def test_adaptive_divides_by_five_until_the_rate_is_too_small():
 def test_weight_tol_stops_when_theta_stands_still():
     network = network_of((3, 4, 1))
     objective = Objective(network, SquaredError())
-    state = TrainState(initial(network, [0]))
+    state = state_of(initial(network, [0]))
     plan = plan_of(learning_rate=1e-9, weight_tol=1e-3, max_epochs=50)
-    train(objective, regression_data(), state, plan, np.random.default_rng(0))
+    train(objective, regression_data(), state, plan)
     assert state.epoch == 1
     assert "weight_tol=0.001" in state.reasons[0]
 
@@ -219,9 +222,9 @@ def test_watched_best_is_restored_and_ties_go_to_the_lower_loss_then_the_later_e
         score, loss = answers[len(seen) - 1]
         return np.array([score]), np.array([loss])
 
-    state = TrainState(initial(network, [0]))
+    state = state_of(initial(network, [0]))
     plan = plan_of(max_epochs=len(answers))
-    train(objective, regression_data(), state, plan, np.random.default_rng(0), watch=watch)
+    train(objective, regression_data(), state, plan, watch=watch)
     assert state.best_epoch[0] == 5
     np.testing.assert_array_equal(state.theta, seen[4])
 
@@ -231,10 +234,10 @@ def test_diverged_member_ends_and_the_others_go_on():
     objective = Objective(network, SquaredError())
     theta = initial(network, [0, 1])
     theta[0] = 1e200
-    state = TrainState(theta.copy())
-    train(objective, regression_data(), state, plan_of("sgd"), np.random.default_rng(0))
-    alone = TrainState(theta[1:].copy())
-    train(objective, regression_data(), alone, plan_of("sgd"), np.random.default_rng(0))
+    state = state_of(theta.copy())
+    train(objective, regression_data(), state, plan_of("sgd"))
+    alone = state_of(theta[1:].copy())
+    train(objective, regression_data(), alone, plan_of("sgd"))
     assert state.diverged.tolist() == [True, False]
     assert "epoch 1" in state.reasons[0]
     np.testing.assert_allclose(state.theta[1], alone.theta[0], rtol=1e-9)
@@ -259,33 +262,47 @@ class StopAfter(Callback):
 def test_callbacks_are_called_in_order_and_stop(solver):
     network = network_of((3, 4, 1))
     objective = Objective(network, SquaredError())
-    state, callback = TrainState(initial(network, [0])), StopAfter(3)
+    state, callback = state_of(initial(network, [0])), StopAfter(3)
     plan = plan_of(solver, tol=0.0)
     if solver == "adam":
-        rng = np.random.default_rng(0)
-        train(objective, regression_data(), state, plan, rng, callbacks=[callback])
+        train(objective, regression_data(), state, plan, callbacks=[callback])
     else:
         train_lbfgs(objective, regression_data(), state, plan, callbacks=[callback])
     assert callback.calls == ["begin", 1, 2, 3, "end"]
     assert "callback" in state.reasons[0]
 
 
-def test_interruption_keeps_a_usable_state():
+class Interrupt(Callback):
+    def on_epoch_end(self, state):
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("run, solver", [(train, "adam"), (train_lbfgs, "lbfgs")])
+def test_interruption_keeps_a_usable_state(run, solver):
     network = network_of((3, 4, 1))
-    objective = Objective(network, SquaredError())
+    state = state_of(initial(network, [0, 1]))
+    objective, plan = Objective(network, SquaredError()), plan_of(solver, tol=0.0)
+    run(objective, regression_data(), state, plan, callbacks=[Interrupt()])
+    assert state.interrupted
+    assert state.epoch == 2
+    assert state.last_epoch.tolist() == ([2, 2] if solver == "adam" else [2, 0])
+    assert np.isfinite(state.theta).all()
 
-    class Interrupt(Callback):
-        def on_epoch_end(self, state):
-            if state.epoch == 2:
-                raise KeyboardInterrupt
 
-    for run, extra in ((train, (np.random.default_rng(0),)), (train_lbfgs, ())):
-        state = TrainState(initial(network, [0]))
-        plan = plan_of("adam" if extra else "lbfgs", tol=0.0)
-        run(objective, regression_data(), state, plan, *extra, callbacks=[Interrupt()])
-        assert state.interrupted
-        assert state.epoch == 2
-        assert np.isfinite(state.theta).all()
+def test_a_second_interrupt_within_a_second_is_raised(monkeypatch):
+    network = network_of((3, 4, 1))
+    objective, plan = Objective(network, SquaredError()), plan_of(tol=0.0)
+
+    def fit():
+        state = state_of(initial(network, [0]))
+        train(objective, regression_data(), state, plan, callbacks=[Interrupt()])
+
+    fit()
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    monkeypatch.setattr("skmlp._engine.state.SECOND_INTERRUPT", 0.0)
+    fit()
 
 
 def test_decay_is_decoupled_and_spares_biases():
@@ -299,9 +316,9 @@ def test_decay_is_decoupled_and_spares_biases():
             grad.fill(0.0)
 
     theta = initial(network, [0])
-    state = TrainState(theta.copy())
+    state = state_of(theta.copy())
     plan = plan_of(weight_decay=0.5, learning_rate=0.1, max_epochs=1)
-    train(Objective(network, NoGradient()), data, state, plan, np.random.default_rng(0))
+    train(Objective(network, NoGradient()), data, state, plan)
     n = network.n_weights
     np.testing.assert_allclose(state.theta[:, :n], theta[:, :n] * (1 - 0.1 * 0.5), rtol=1e-14)
     np.testing.assert_array_equal(state.theta[:, n:], theta[:, n:])
@@ -315,9 +332,9 @@ def test_clipping_bounds_the_mean_gradient_of_each_member():
     sgd = replace(OPTIMIZERS["sgd"](), momentum=0.0, nesterovs_momentum=False)
     steps = {}
     for bound in (None, 0.05):
-        state = TrainState(theta.copy())
+        state = state_of(theta.copy())
         plan = replace(plan_of(max_epochs=1, max_grad_norm=bound), optimizer=sgd)
-        train(objective, data, state, plan, np.random.default_rng(0))
+        train(objective, data, state, plan)
         steps[bound] = (state.theta - theta) / 0.01
     norms = np.linalg.norm(steps[None], axis=1)
     assert (norms > 0.05).all()
@@ -328,7 +345,7 @@ def test_clipping_bounds_the_mean_gradient_of_each_member():
 def test_lbfgs_finds_the_least_squares_solution():
     network = network_of((3, 1))
     data = regression_data(weighted=True)
-    state = TrainState(initial(network, [0]))
+    state = state_of(initial(network, [0]))
     objective = Objective(network, SquaredError(), alpha=0.3)
     train_lbfgs(objective, data, state, plan_of("lbfgs", tol=1e-10, max_epochs=200))
     A = np.column_stack([data.rows.X, np.ones(len(data))])
@@ -345,7 +362,7 @@ def test_lbfgs_does_not_depend_on_the_size_of_its_blocks(monkeypatch):
     ends = []
     for size in (16, 10_000):
         monkeypatch.setattr(lbfgs, "block_rows", lambda network, members, size=size: size)
-        state = TrainState(initial(network, [0]))
+        state = state_of(initial(network, [0]))
         train_lbfgs(objective, regression_data(weighted=True), state, plan_of("lbfgs", tol=1e-6))
         ends.append(state.theta[0])
     np.testing.assert_allclose(ends[0], ends[1], rtol=1e-6)
@@ -354,14 +371,14 @@ def test_lbfgs_does_not_depend_on_the_size_of_its_blocks(monkeypatch):
 def test_scores_that_are_nan_keep_the_last_parameters():
     network = network_of((3, 4, 1))
     objective = Objective(network, SquaredError())
-    state, seen = TrainState(initial(network, [0])), []
+    state, seen = state_of(initial(network, [0])), []
 
     def watch(theta):
         seen.append(theta.copy())
         return np.array([np.nan]), np.array([1.0])
 
     plan = plan_of(max_epochs=4)
-    train(objective, regression_data(), state, plan, np.random.default_rng(0), watch=watch)
+    train(objective, regression_data(), state, plan, watch=watch)
     np.testing.assert_array_equal(state.theta, seen[-1])
     assert state.best_epoch[0] == 0
 
@@ -377,6 +394,6 @@ def test_interruption_after_a_diverging_step_says_so():
 
     data = regression_data()
     data = TrainingSet(Rows(data.rows.X), data.y)
-    state = TrainState(theta)
-    train(Objective(network, SquaredError()), data, state, plan_of(), np.random.default_rng(0))
+    state = state_of(theta)
+    train(Objective(network, SquaredError()), data, state, plan_of())
     assert state.interrupted and state.diverged[0]

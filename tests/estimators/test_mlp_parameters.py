@@ -7,9 +7,11 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import KFold
 
 from skmlp import MLPClassifier, MLPRegressor
 from skmlp.activations import ACTIVATIONS, LeakyReLU, PReLU, Tanh
+from skmlp.callbacks import Callback
 from skmlp.initializers import INITIALIZERS, HeNormal
 from skmlp.losses import Huber, Quantile, SquaredError
 from skmlp.optimizers import LBFGS, OPTIMIZERS, SGD, Adam
@@ -23,6 +25,14 @@ X_class, y_class = make_classification(
     n_clusters_per_class=1,
 )  # fmt: skip
 SMALL = {"hidden_layer_sizes": (6, 5), "max_iter": 6, "random_state": 0}
+
+
+class StopAfter(Callback):
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_end(self, state):
+        return state.epoch == self.epochs
 
 
 def regress(**params):
@@ -55,6 +65,11 @@ CHANGES = [
     {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.2},
     {"early_stopping": True},
     {"early_stopping": True, "validation_fraction": 0.3},
+    {"early_stopping": True, "validation_fraction": KFold(3)},
+    {"early_stopping": True, "scoring": "neg_median_absolute_error", "n_iter_no_change": 2},
+    {"n_init": 3},
+    {"n_init": 3, "combine_inits": "average"},
+    {"callbacks": [StopAfter(2)]},
     {"beta_1": 0.5},
     {"beta_2": 0.9},
     {"epsilon": 0.1},

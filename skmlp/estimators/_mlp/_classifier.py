@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+from sklearn import neural_network
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
@@ -13,13 +14,14 @@ from .._labels import (
     check_known,
     check_labels,
     check_same_classes,
+    class_factors,
     encode,
     find_classes,
-    weigh_classes,
 )
-from .._recipe import check_loss_parameters, is_stochastic
+from .._recipe import can_go_on, check_loss_parameters
 from .._vocabulary import build, restore
-from .._watch import split
+from ._given import check_layers, parameters_from, set_weights, take_over
+from ._hidden import HiddenFeatures
 
 
 def _has_probabilities(estimator):
@@ -37,7 +39,7 @@ def _has_probabilities(estimator):
     return True
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
     """Multilayer perceptron for classification.
 
     g(x) = W_L a_{L-1} + b_L, a_k = activation(W_k a_{k-1} + b_k), a_0 = x scaled; probabilities
@@ -84,10 +86,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Momentum of ``solver="sgd"``.
     nesterovs_momentum : bool, default=True
         Whether that momentum is Nesterov's.
-    early_stopping : bool, default=False
-        Set a part of the rows aside, stop once its score stalls, and restore the best weights.
-    validation_fraction : float, default=0.1
-        Share of the rows that `early_stopping` sets aside, the same of every class.
+    early_stopping : bool or "auto", default="auto"
+        Stop once the score on a validation set stalls, and restore the best weights. The set is
+        `X_val` of `fit`, else a part of X. "auto" is True if `X_val` is given. With False and
+        `X_val` the best weights are restored as well, but only `max_iter` (or `weight_tol`) ends
+        the training.
+    validation_fraction : float or cross-validation splitter, default=0.1
+        Share of the rows that `early_stopping` sets aside, the same of every class, or an object
+        whose first split tells them.
     beta_1 : float, default=0.9
         Decay of the first moment of "adam".
     beta_2 : float, default=0.999
@@ -128,6 +134,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Rate of dropout after every hidden layer, or one per layer.
     max_grad_norm : float or None, default=None
         Largest norm of the gradient of a minibatch; longer ones are shortened.
+    n_init : int, default=1
+        Number of starts from different weights. They are trained together, on the same batches
+        (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
+    combine_inits : {"best", "average"}, default="best"
+        Keep the start with the best watched score, or the lowest training loss when nothing is
+        watched; or keep all and average their probabilities.
+    scoring : str, callable or None, default=None
+        What is watched on the validation set: a scorer's name or ``scorer(estimator, X, y)``,
+        higher is better, or "loss". None is accuracy for the losses
+        that scikit-learn's estimator has, "loss" for the others.
+    callbacks : list of Callback or None, default=None
+        Instances of classes in `skmlp.callbacks`. Training works with copies of them; what they
+        find out is in `history_`.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Of computation and probabilities; "auto" is float32 for float32 X, else float64.
 
@@ -161,6 +180,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Score of the epoch that was restored.
     best_iteration_ : int or None
         That epoch, counted from 1 within the last call of `fit`.
+    history_ : dict of str to list of float
+        All curves, and what callbacks have recorded, with one entry per epoch: the columns of a
+        DataFrame. NaN stands for what was not measured.
+    early_stopping_ : bool
+        What ``early_stopping="auto"`` stands for.
+    init_losses_ : ndarray of shape (n_init,)
+        Loss of every start: on the validation set at its best epoch, or else of the last training
+        epoch. NaN for a start that diverged.
+    estimators_ : list of estimators
+        The starts, each as a fitted estimator; only with ``combine_inits="average"``. The curves
+        and best values are then means of the starts, `best_iteration_` is a list, and
+        `theta_` has a row for each.
     stop_reason_ : str
         Why training ended, in a sentence.
     n_layers_ : int
@@ -223,7 +254,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         warm_start=False,
         momentum=0.9,
         nesterovs_momentum=True,
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
         beta_1=0.9,
         beta_2=0.999,
@@ -242,6 +273,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         feature_scaling="standard",
         dropout=0.0,
         max_grad_norm=None,
+        n_init=1,
+        combine_inits="best",
+        scoring=None,
+        callbacks=None,
         dtype="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -279,9 +314,103 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.feature_scaling = feature_scaling
         self.dropout = dropout
         self.max_grad_norm = max_grad_norm
+        self.n_init = n_init
+        self.combine_inits = combine_inits
+        self.scoring = scoring
+        self.callbacks = callbacks
         self.dtype = dtype
 
-    @available_if(is_stochastic)
+    @classmethod
+    def from_weights(
+        cls, coefs, intercepts, *, activation, classes, loss="log_loss", multilabel=False
+    ):
+        """Fitted estimator with given weights: predicts, pickles and goes on with partial_fit.
+
+        Parameters
+        ----------
+        coefs : sequence of array-like
+            Weight matrices of shape (n_in, n_out), that act on X as it is. The last has one column
+            for two classes, positive in favour of the second, else one per class.
+        intercepts : sequence of array-like
+            Bias vectors of shape (n_out,).
+        activation : str, Activation or a sequence of them
+            Of the hidden layers; one that cannot be trained, such as "step", is allowed.
+        classes : array-like of shape (n_classes,)
+            The labels in increasing order.
+        loss : str, default="log_loss"
+            Whether there are probabilities.
+        multilabel : bool, default=False
+            Whether every class is a label of its own, present or not.
+
+        Returns
+        -------
+        estimator : MLPClassifier
+            With ``feature_scaling=None``.
+
+        Raises
+        ------
+        ValueError
+            When shapes or classes do not fit.
+
+        Examples
+        --------
+        >>> from skmlp import MLPClassifier
+        >>> above = MLPClassifier.from_weights(
+        ...     [[[1.0]]], [[-20.0]], activation=[], classes=["cold", "warm"]
+        ... )
+        >>> above.predict([[15.0], [25.0]]).tolist()
+        ['cold', 'warm']
+        """
+        coefs, intercepts = check_layers(coefs, intercepts)
+        sizes = tuple(len(bias) for bias in intercepts[:-1])
+        return cls._given(
+            coefs,
+            intercepts,
+            np.asarray(classes),
+            multilabel,
+            hidden_layer_sizes=sizes,
+            activation=activation,
+            loss=loss,
+        )
+
+    @classmethod
+    def from_sklearn(cls, mlp):
+        """Fitted estimator with the parameters and weights of scikit-learn's `MLPClassifier`.
+
+        Parameters
+        ----------
+        mlp : sklearn.neural_network.MLPClassifier
+            Fitted. The moments of its optimizer are not taken over.
+
+        Returns
+        -------
+        estimator : MLPClassifier
+            With ``feature_scaling=None``.
+        """
+        parameters = parameters_from(cls, mlp, neural_network.MLPClassifier)
+        coefs, intercepts = check_layers(mlp.coefs_, mlp.intercepts_)
+        multilabel = mlp.out_activation_ == "logistic" and mlp.n_outputs_ > 1
+        given = cls._given(coefs, intercepts, np.asarray(mlp.classes_), multilabel, **parameters)
+        return take_over(given, mlp)
+
+    @classmethod
+    def _given(cls, coefs, intercepts, classes, multilabel, **parameters):
+        estimator = cls(feature_scaling=None, **parameters)
+        estimator._validate_params()
+        if classes.ndim != 1 or not np.array_equal(classes, np.unique(classes)):
+            raise ValueError(f"classes must be distinct and in increasing order, got {classes}.")
+        estimator.classes_, estimator._kind = classes, _kind(multilabel, len(classes))
+        expected, n_outputs = len(classes), coefs[-1].shape[1]
+        if estimator._kind == "binary":
+            expected = 1
+        if n_outputs != expected:
+            raise ValueError(
+                f"The last of coefs has {n_outputs} columns, but {len(classes)} classes need "
+                f"{expected}."
+            )
+        return set_weights(estimator, coefs, intercepts, estimator._make_loss())
+
+    @available_if(can_go_on)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Make one pass over X and y, going on from the last call.
@@ -319,7 +448,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
             One column for two classes, positive in favour of ``classes_[1]``.
         """
-        raw = self._raw(X)[0]
+        raw = self._raw(X)
         return raw[:, 0] if self._kind == "binary" else raw
 
     def predict(self, X):
@@ -333,7 +462,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
         """
-        raw = self._raw(X)[0]
+        raw = self._raw(X)
         if self._kind == "multilabel":
             return (raw > 0).astype(int)
         codes = raw.argmax(axis=1) if self._kind == "multiclass" else (raw[:, 0] > 0).astype(int)
@@ -352,7 +481,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         proba : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
         """
-        raw = self._raw(X)[0]
+        raw = self._raw(X)
         return self._both_classes(raw, restore(self._loss).predict)
 
     @available_if(_has_probabilities)
@@ -367,7 +496,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         log_proba : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
         """
-        raw = self._raw(X)[0]
+        raw = self._raw(X)
         return self._both_classes(raw, restore(self._loss).log_proba)
 
     def _both_classes(self, raw, function):
@@ -393,9 +522,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{self.classes_!r}"
             )
-        # A chunk may lack a class, a warm start must not.
-        check = check_known if going_on == "partial_fit" else check_same_classes
-        check(y, multilabel, self.classes_)
+        # A chunk and a validation set may lack a class, a warm start must not.
+        if going_on == "fit":
+            check_same_classes(y, multilabel, self.classes_)
+        else:
+            name = "y_val" if going_on == "X_val" else "y"
+            check_known(y, multilabel, self.classes_, name)
         return encode(y, self._kind, self.classes_)
 
     def _codes(self, target):
@@ -407,20 +539,29 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _n_targets(self, target):
         return len(self.classes_) if self._kind == "multiclass" else target.shape[1]
 
-    def _class_weighted(self, weight, target):
+    def _class_factors(self, target, weight):
         if self.class_weight is None:
-            return weight
+            return None
         if self._kind == "multilabel":
             raise ValueError(
                 f"class_weight={self.class_weight!r} cannot act on a multilabel y, whose rows "
                 "belong to no single class; use sample_weight."
             )
-        return weigh_classes(self.class_weight, self._codes(target), self.classes_, weight)
+        return class_factors(self.class_weight, self._codes(target), self.classes_, weight)
 
-    def _split(self, index, target, seed):
+    def _class_weighted(self, weight, target, factors):
+        if factors is None:
+            return weight
+        weight = factors[self._codes(target)] * (1.0 if weight is None else weight)
+        if not weight.any():
+            raise ValueError(
+                f"class_weight={self.class_weight!r} leaves no row with a positive weight."
+            )
+        return weight
+
+    def _strata(self, target, index):
         codes = self._codes(target)
-        codes = None if codes is None else codes[index]
-        return split(index, self.validation_fraction, seed, codes, self.classes_)
+        return {} if codes is None else {"codes": codes[index], "labels": self.classes_}
 
     def _make_loss(self):
         kinds = CLASSIFICATION_LOSSES[self.loss]

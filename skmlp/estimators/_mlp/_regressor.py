@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import neural_network
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
@@ -15,12 +16,14 @@ from ..._sklearn_compat import Interval, StrOptions, _fit_context
 from ...losses import REGRESSION_LOSSES, Loss
 from .._base import BaseMLP
 from .._design import Design
-from .._recipe import check_loss_parameters, is_stochastic
+from .._recipe import can_go_on, check_loss_parameters
 from .._validation import check_sample_weight
 from .._vocabulary import resolve, restore
+from ._given import check_layers, parameters_from, set_weights, take_over
+from ._hidden import HiddenFeatures
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
     """Multilayer perceptron for regression.
 
     f(x) = W_L a_{L-1} + b_L, a_k = activation(W_k a_{k-1} + b_k), a_0 = x scaled; the weights
@@ -70,10 +73,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Momentum of ``solver="sgd"``.
     nesterovs_momentum : bool, default=True
         Whether that momentum is Nesterov's.
-    early_stopping : bool, default=False
-        Set a part of the rows aside, stop once its score stalls, and restore the best weights.
-    validation_fraction : float, default=0.1
-        Share of the rows that `early_stopping` sets aside.
+    early_stopping : bool or "auto", default="auto"
+        Stop once the score on a validation set stalls, and restore the best weights. The set is
+        `X_val` of `fit`, else a part of X. "auto" is True if `X_val` is given. With False and
+        `X_val` the best weights are restored as well, but only `max_iter` (or `weight_tol`) ends
+        the training.
+    validation_fraction : float or cross-validation splitter, default=0.1
+        Share of the rows that `early_stopping` sets aside, or an object whose first split tells
+        them.
     beta_1 : float, default=0.9
         Decay of the first moment of "adam".
     beta_2 : float, default=0.999
@@ -112,6 +119,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     quantile : float or sequence of float, default=0.5
         Level of ``loss="quantile"``. For several levels, `predict` has a column for each, and
         they never cross.
+    n_init : int, default=1
+        Number of starts from different weights. They are trained together, on the same batches
+        (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
+    combine_inits : {"best", "average"}, default="best"
+        Keep the start with the best watched score, or the lowest training loss when nothing is
+        watched; or keep all and average their predictions.
+    scoring : str, callable or None, default=None
+        What is watched on the validation set: a scorer's name or ``scorer(estimator, X, y)``,
+        higher is better, or "loss". None is R2 for the losses
+        that scikit-learn's estimator has, "loss" for the others.
+    callbacks : list of Callback or None, default=None
+        Instances of classes in `skmlp.callbacks`. Training works with copies of them; what they
+        find out is in `history_`.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Of computation and predictions; "auto" is float32 for float32 X, else float64.
 
@@ -143,6 +163,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Score of the epoch that was restored.
     best_iteration_ : int or None
         That epoch, counted from 1 within the last call of `fit`.
+    history_ : dict of str to list of float
+        All curves, and what callbacks have recorded, with one entry per epoch: the columns of a
+        DataFrame. NaN stands for what was not measured.
+    early_stopping_ : bool
+        What ``early_stopping="auto"`` stands for.
+    init_losses_ : ndarray of shape (n_init,)
+        Loss of every start: on the validation set at its best epoch, or else of the last training
+        epoch. NaN for a start that diverged.
+    estimators_ : list of estimators
+        The starts, each as a fitted estimator; only with ``combine_inits="average"``. The curves
+        and best values are then means of the starts, `best_iteration_` is a list, and
+        `theta_` has a row for each.
     stop_reason_ : str
         Why training ended, in a sentence.
     n_layers_ : int
@@ -207,7 +239,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         warm_start=False,
         momentum=0.9,
         nesterovs_momentum=True,
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
         beta_1=0.9,
         beta_2=0.999,
@@ -225,6 +257,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         max_grad_norm=None,
         delta=1.35,
         quantile=0.5,
+        n_init=1,
+        combine_inits="best",
+        scoring=None,
+        callbacks=None,
         dtype="auto",
     ):
         self.loss = loss
@@ -262,9 +298,79 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.max_grad_norm = max_grad_norm
         self.delta = delta
         self.quantile = quantile
+        self.n_init = n_init
+        self.combine_inits = combine_inits
+        self.scoring = scoring
+        self.callbacks = callbacks
         self.dtype = dtype
 
-    @available_if(is_stochastic)
+    @classmethod
+    def from_weights(cls, coefs, intercepts, *, activation, loss="squared_error"):
+        """Fitted estimator with given weights: predicts, pickles and goes on with partial_fit.
+
+        Parameters
+        ----------
+        coefs : sequence of array-like
+            Weight matrices of shape (n_in, n_out), that act on X as it is.
+        intercepts : sequence of array-like
+            Bias vectors of shape (n_out,).
+        activation : str, Activation or a sequence of them
+            Of the hidden layers; one that cannot be trained, such as "step", is allowed.
+        loss : str or Loss, default="squared_error"
+            Its inverse link leads to predictions.
+
+        Returns
+        -------
+        estimator : MLPRegressor
+            With ``feature_scaling=None`` and ``target_scaling=False``.
+
+        Raises
+        ------
+        ValueError
+            When shapes do not fit.
+
+        Examples
+        --------
+        >>> from skmlp import MLPRegressor
+        >>> absolute = MLPRegressor.from_weights(
+        ...     [[[1.0, -1.0]], [[1.0], [1.0]]], [[0.0, 0.0], [0.0]], activation="relu"
+        ... )
+        >>> absolute.predict([[-3.0], [2.0]])
+        array([3., 2.])
+        """
+        coefs, intercepts = check_layers(coefs, intercepts)
+        sizes = tuple(len(bias) for bias in intercepts[:-1])
+        return cls._given(
+            coefs, intercepts, hidden_layer_sizes=sizes, activation=activation, loss=loss
+        )
+
+    @classmethod
+    def from_sklearn(cls, mlp):
+        """Fitted estimator with the parameters and weights of scikit-learn's `MLPRegressor`.
+
+        Parameters
+        ----------
+        mlp : sklearn.neural_network.MLPRegressor
+            Fitted. The moments of its optimizer are not taken over.
+
+        Returns
+        -------
+        estimator : MLPRegressor
+            With ``feature_scaling=None`` and ``target_scaling=False``.
+        """
+        parameters = parameters_from(cls, mlp, neural_network.MLPRegressor)
+        return take_over(cls._given(*check_layers(mlp.coefs_, mlp.intercepts_), **parameters), mlp)
+
+    @classmethod
+    def _given(cls, coefs, intercepts, **parameters):
+        estimator = cls(feature_scaling=None, target_scaling=False, **parameters)
+        estimator._validate_params()
+        n_outputs = coefs[-1].shape[1]
+        loss = estimator._make_loss()
+        estimator._flat = n_outputs == loss.n_raw(1)
+        return set_weights(estimator, coefs, intercepts, loss)
+
+    @available_if(can_go_on)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
         """Make one pass over X and y, going on from the last call.
@@ -296,7 +402,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Of shape (n_samples, n_quantiles) for several quantiles.
         """
-        raw = self._raw(X)[0]
+        raw = self._raw(X)
         target = Design.restore(self._design).target
         prediction = target.decode(restore(self._loss).predict(raw)).astype(raw.dtype, copy=False)
         return prediction[:, 0] if prediction.shape[1] == 1 and self._flat else prediction
@@ -321,7 +427,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         loss = restore(self._loss)
         if isinstance(loss, _SCORED_BY_R2):
             return super().score(X, y, sample_weight)
-        raw = self._raw(X).astype(np.float64)
+        raw = self._raw(X)[np.newaxis].astype(np.float64)
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         check_consistent_length(raw[0], y)
         if sample_weight is not None:
@@ -336,19 +442,26 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             raise ValueError("y is sparse, but targets must be dense; use y.toarray().")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        self._flat = y.ndim == 1
-        return self._in_domain(np.asarray(y, np.float64), self._make_loss())
+        name = "y_val" if going_on == "X_val" else "y"
+        if going_on is None:
+            self._flat = y.ndim == 1
+        elif self._flat != (y.ndim == 1):
+            before = "one output" if self._flat else "several outputs"
+            raise ValueError(
+                f"{name} has shape {y.shape}, but y had {before} in the first call of fit."
+            )
+        return self._in_domain(np.asarray(y, np.float64), self._make_loss(), name)
 
-    def _in_domain(self, y, loss):
+    def _in_domain(self, y, loss, name="y"):
         """y of shape (n, n_targets), or an error that shows what the loss cannot use."""
         target, domain = y.reshape(len(y), -1), loss.domain
         outside = ~domain.contains(target)
         if outside.any():
             row = int(np.flatnonzero(outside.any(axis=1))[0])
             raise ValueError(
-                f"Some values of y are out of the valid range {domain} of loss={self.loss!r}, for "
-                f"example {target[row][outside[row]][0]} in row {row}. Choose another loss or "
-                "transform y."
+                f"Some values of {name} are out of the valid range {domain} of loss={self.loss!r}, "
+                f"for example {target[row][outside[row]][0]} in row {row}. Choose another loss or "
+                f"transform {name}."
             )
         return target
 

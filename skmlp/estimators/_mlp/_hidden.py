@@ -1,0 +1,49 @@
+"""Hidden activations as features."""
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+
+
+def _has_hidden_layers(estimator):
+    if np.size(estimator.hidden_layer_sizes) == 0:
+        raise AttributeError(
+            "transform gives the activations of the last hidden layer, but hidden_layer_sizes="
+            f"{estimator.hidden_layer_sizes!r} has none."
+        )
+    return True
+
+
+class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Adds `transform` to estimators over a network with hidden layers."""
+
+    def transform(self, X):
+        """Activations of the last hidden layer.
+
+        Exists only with at least one hidden layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_units)
+            Of several averaged starts the units of all, side by side.
+        """
+        members = self._outputs(X, stop=-1)
+        return np.concatenate(members, axis=1)
+
+    @property
+    def _n_features_out(self):
+        return self._model["sizes"][-2] * len(np.atleast_2d(self.theta_))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+# scikit-learn wraps methods of a class, for set_output, when it is made: conditions come after.
+HiddenFeatures.transform = available_if(_has_hidden_layers)(HiddenFeatures.transform)
+HiddenFeatures.fit_transform = available_if(_has_hidden_layers)(HiddenFeatures.fit_transform)

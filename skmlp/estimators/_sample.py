@@ -1,0 +1,123 @@
+"""Checked rows of X and y, for training and for validation."""
+
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.sparsefuncs import min_max_axis
+
+from .._engine.batches import TrainingSet
+from ._encoding import row_blocks
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the caller gave, and what it stands for.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs), or CSR
+        In the caller's terms.
+    target : ndarray of shape (n_samples, n_targets) or (n_samples,)
+        Floats, or codes of classes.
+    weight : ndarray of shape (n_samples,) or None
+        Sample weights times those of the classes; None for all 1.
+    factors : ndarray of shape (n_classes,) or None
+        Weights of the classes.
+    index : ndarray of int or None
+        The rows that take part; None for all.
+    mapped : bool
+        Whether X shall not be loaded whole.
+    """
+
+    X: object
+    y: object
+    target: np.ndarray
+    weight: np.ndarray | None
+    factors: np.ndarray | None
+    index: np.ndarray | None
+    mapped: bool
+
+    def __len__(self):
+        return len(self.target) if self.index is None else len(self.index)
+
+    def part(self, index):
+        """The same rows, of which only those at `index` take part."""
+        return replace(self, index=index if len(index) < len(self.target) else None)
+
+    def positions(self):
+        """Positions of the rows that take part."""
+        return np.arange(len(self.target)) if self.index is None else self.index
+
+    def taken(self):
+        """X, y and weight (or None) of the rows that take part."""
+        if self.index is None:
+            return self.X, self.y, self.weight
+        weight = None if self.weight is None else self.weight[self.index]
+        return self.X[self.index], self.y[self.index], weight
+
+    def training_set(self, design, dtype):
+        """What the engine works on."""
+        return TrainingSet(
+            design.rows(self.X, dtype, mapped=self.mapped, scale_now=True),
+            _as_targets(design.target.encode(self.target), dtype),
+            _as_weights(self.weight, dtype),
+            self.index,
+        )
+
+    def fingerprint(self):
+        """A text that changes with the data and with the rows that take part."""
+        digest = blake2b(digest_size=16)
+        parts = (self.X.data, self.X.indices, self.X.indptr) if issparse(self.X) else (self.X,)
+        for array in (*parts, self.target, self.weight, self.index):
+            if array is None:
+                continue
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            rows = array.reshape(len(array), -1)
+            for block in row_blocks(rows):
+                digest.update(np.ascontiguousarray(rows[block]))
+        return digest.hexdigest()
+
+
+def is_far_outside(X, X_val):
+    """Whether most rows of X_val have a value beyond the range of X, widened threefold.
+
+    That is what becomes of a validation set that has not gone through the same transformations.
+    """
+    low, high = _range(X)
+    width = np.where(high > low, high - low, np.inf)
+    outside = 0
+    for block in row_blocks(X_val):
+        rows = X_val[block].toarray() if issparse(X_val) else X_val[block]
+        outside += ((rows < low - width) | (rows > high + width)).any(axis=1).sum()
+    return outside > 0.5 * X_val.shape[0]
+
+
+def _range(X):
+    if issparse(X):
+        return (np.asarray(bound, np.float64) for bound in min_max_axis(X, axis=0))
+    blocks = [X[block] for block in row_blocks(X)]
+    low = np.min([block.min(axis=0) for block in blocks], axis=0)
+    return low.astype(np.float64), np.max([block.max(axis=0) for block in blocks], axis=0)
+
+
+def _as_targets(target, dtype):
+    """Floats in the compute dtype and in C order; integer codes as they are."""
+    return target if target.ndim == 1 else np.ascontiguousarray(target, dtype)
+
+
+def _as_weights(weight, dtype):
+    """Weights in the compute dtype, which must be able to hold them."""
+    if weight is None:
+        return None
+    with np.errstate(over="ignore", under="ignore"):
+        cast = weight.astype(dtype)
+    lost = (weight > 0) & ((cast == 0) | np.isinf(cast))
+    if lost.any():
+        raise ValueError(
+            f"sample_weight (times class_weight) has values such as {weight[lost][0]:g}, which "
+            f"{dtype} cannot hold. Multiply all weights by a constant, or use dtype='float64'."
+        )
+    return cast
