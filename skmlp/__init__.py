@@ -1,6 +1,7 @@
 """The neural-network suite that scikit-learn does not have."""
 
+from ._show_versions import show_versions
 from ._version import __version__ as __version__
 from .estimators import MLPClassifier, MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "show_versions"]

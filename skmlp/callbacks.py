@@ -254,14 +254,14 @@ class PrintProgress(Callback):
     Parameters
     ----------
     every : int
-        Print every so many epochs.
+        Print the first epoch and every so many.
     """
 
     def __init__(self, every=1):
         self.every = every
 
     def on_epoch_end(self, state):
-        if state.epoch % self.every:
+        if state.epoch % self.every and state.epoch > 1:
             return
         print(f"Iteration {state.epoch}, loss = {np.nanmean(state.losses[-1]):.8f}")
         if state.scores:

@@ -22,9 +22,16 @@ class Optimizer(ABC):
 
 
 class StochasticOptimizer(Optimizer, ABC):
-    """An optimizer that makes one step per minibatch, elementwise, for all members at once."""
+    """An optimizer that makes one step per minibatch, elementwise, for all members at once.
+
+    Attributes
+    ----------
+    scale_free : bool
+        Whether steps stay as they are when all gradients are multiplied by a constant.
+    """
 
     stochastic = True
+    scale_free = False
 
     @abstractmethod
     def init(self, theta):
@@ -97,6 +104,8 @@ class Adam(StochasticOptimizer):
     section 2, which is also scikit-learn's.
     """
 
+    scale_free = True
+
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
@@ -136,6 +145,8 @@ class RMSprop(StochasticOptimizer):
     lecture 6.5, with the bias correction of Kingma and Ba (2015): without it the first steps would
     be longer than the rest, the first one by the factor (1 - decay) ** -0.5.
     """
+
+    scale_free = True
 
     decay: float = 0.9
     epsilon: float = 1e-8

@@ -29,6 +29,7 @@ ALLOWED = {
     "presets": (set(), set()),
     "_engine": (set(), NUMERIC),
     "_version": (set(), set()),
+    "_show_versions": ({"_version"}, {"scipy", "threadpoolctl"}),
     "_sklearn_compat": (set(), {"numpy", "sklearn"}),
     "estimators": (
         VOCABULARY | {"distributions", "callbacks", "_engine", "_sklearn_compat", "_version"},
@@ -39,7 +40,9 @@ ALLOWED = {
     "constructions": ({"estimators"}, NUMERIC),
     "inspection": ({"estimators"}, NUMERIC),
     "__init__": (
-        VOCABULARY | TOOLS | {"distributions", "callbacks", "estimators", "_version"},
+        VOCABULARY
+        | TOOLS
+        | {"distributions", "callbacks", "estimators", "_show_versions", "_version"},
         NUMERIC | {"sklearn"},
     ),
     "__main__": ({"__init__", "estimators"}, {"numpy", "sklearn"}),

@@ -97,3 +97,10 @@ def test_import_brings_in_little_beyond_scikit_learn():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_show_versions_names_what_matters(capsys):
+    skmlp.show_versions()
+    printed = capsys.readouterr().out
+    for name in (skmlp.__version__, "numpy", "scikit-learn", "python", "threads"):
+        assert name in printed

@@ -24,7 +24,7 @@ from ._effective import effective_parameters, reexpress, set_output_bias
 from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
 from ._recipe import Recipe, check_same_model, is_stochastic, network_of
-from ._sample import Sample, is_far_outside
+from ._sample import Sample, is_far_outside, row_keys
 from ._validation import check_dimensions, check_sample_weight, is_mapped
 from ._vocabulary import describe, restore
 from ._watch import Watch, score_of, split, split_by
@@ -115,7 +115,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         going_on = ("partial_fit" if incremental else "fit") if resumed else None
         sample = self._sample(X, y, sample_weight, going_on, classes)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
-        sample, held_out = self._hold_out(sample, validation, seeds[0], incremental)
+        sample, held_out = self._hold_out(sample, validation, seeds[2], incremental)
         loss = self._make_loss()
         model = recipe.model(sample.X.shape[1], loss.n_raw(self._n_targets(sample.target)))
         design, theta = self._prepare(sample, loss, model, resumed)
@@ -249,8 +249,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if not isinstance(self.validation_fraction, Real):
             return split_by(self.validation_fraction, sample.X, sample.y, index)
         weight = None if sample.weight is None else sample.weight[index]
+        keys = row_keys(sample.X, sample.target)[index]
         strata = self._strata(sample.target, index)
-        return split(index, self.validation_fraction, seed, weight=weight, **strata)
+        return split(index, self.validation_fraction, seed, keys=keys, weight=weight, **strata)
 
     def _strata(self, target, index):
         """What `split` shall stratify by."""
@@ -289,7 +290,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             if not incremental:
                 kept = {"moments": kept["moments"], "step": kept["step"]}
         # The first restart is what n_init=1 gives.
-        noise = [[seeds[2], seen, *([member] if member else [])] for member in range(len(theta))]
+        noise = [[seeds[0], seen, member] for member in range(len(theta))]
         return TrainState(
             theta,
             samples_seen=seen,

@@ -81,6 +81,40 @@ class Sample:
         return digest.hexdigest()
 
 
+def row_keys(X, target):
+    """A number for each row of X and target, equal where rows are equal.
+
+    Sums of the bits of the values, each times an odd number that depends on the column; exact, as
+    integers wrap around.
+    """
+    keys = np.zeros(X.shape[0], np.uint64)
+    factors = _odd_numbers(X.shape[1])
+    if issparse(X):
+        X = X.copy()
+        X.sum_duplicates()
+        products = _bits(X.data) * factors[X.indices]
+        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        np.add.at(keys, rows, products)
+    else:
+        for block in row_blocks(X):
+            keys[block] = (_bits(X[block]) * factors).sum(axis=1)
+    target = target.reshape(len(target), -1)
+    return keys + (_bits(target) * _odd_numbers(X.shape[1] + target.shape[1])[X.shape[1] :]).sum(
+        axis=1
+    )
+
+
+def _odd_numbers(n):
+    return np.random.default_rng(0).integers(2**63, size=n, dtype=np.uint64) * np.uint64(2) + (
+        np.uint64(1)
+    )
+
+
+def _bits(values):
+    """Bit patterns of the values as floats; adding 0 takes the sign off zeros."""
+    return np.ascontiguousarray(values + np.float64(0.0), np.float64).view(np.uint64)
+
+
 def is_far_outside(X, X_val):
     """Whether most rows of X_val have a value beyond the range of X, widened threefold.
 

@@ -4,7 +4,6 @@ from inspect import Parameter, signature
 
 import numpy as np
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import train_test_split
 
 from ._outcome import warn
 
@@ -88,53 +87,82 @@ def split_by(splitter, X, y, index):
     return parts
 
 
-def split(index, fraction, seed, *, codes=None, labels=None, weight=None):
+# With fewer distinct rows, copies of one may come into both parts.
+FEW_DISTINCT = 8
+
+
+def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None):
     """Positions for training and for validation.
 
-    They are stratified by the classes `codes`, where given: a class of one row stays in training,
-    with a warning that names it, and when the validation part cannot hold a row of every class, it
-    is drawn at random. With weights it gets its share of heavy and of light rows.
+    Rows that are copies of each other stay together, so that a weight of k does what k copies do,
+    and nothing is watched that is trained on. Heavy and light rows have their shares, and so have
+    the classes; a class of one row stays in training, with a warning that names it. When the
+    validation part cannot hold a row of every class, it is drawn at random.
+
+    Parameters
+    ----------
+    index : ndarray of int
+        The rows to split.
+    fraction : float
+    seed : int
+    keys : ndarray of uint64
+        Equal for copies; of the rows at `index`, and so are the rest.
+    codes : ndarray of int or None
+        Classes, with their `labels`.
+    weight : ndarray or None
     """
-    alone = np.zeros(len(index), bool)
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    if len(first) < FEW_DISTINCT:
+        first = group = np.arange(len(index))
+    strata = np.zeros(len(first), int) if codes is None else codes[first]
+    alone = np.zeros(len(first), bool)
     if codes is not None:
-        _, positions, counts = np.unique(codes, return_inverse=True, return_counts=True)
-        alone = counts[positions] == 1
-        if alone.any() and len(counts) > 1:
-            names = ", ".join(repr(label) for label in labels[codes[alone]].tolist())
+        classes, positions, counts = np.unique(strata, return_inverse=True, return_counts=True)
+        alone = (counts[positions] == 1) & (len(classes) > 1)
+        if alone.any():
+            names = ", ".join(repr(label) for label in labels[strata[alone]].tolist())
             warn(f"Classes with a single row stay in the training part: {names}.", UserWarning)
-    free = index[~alone]
-    n_validation = int(np.ceil(fraction * len(free)))
-    if n_validation < 2 or len(free) - n_validation < 1:
+    free = np.flatnonzero(~alone)
+    n_validation = _size_of_validation(fraction, len(free))
+    if min(n_validation, len(free) - n_validation) < len(np.unique(strata[free])):
+        strata = np.zeros(len(first), int)
+    mass = np.bincount(group, weights=weight)[free]
+    chance = _mixed(keys[first[free]], seed)
+    rng = np.random.default_rng(seed)
+    taken = free[_systematic(n_validation, strata[free], mass, chance, rng)]
+    watched = np.isin(group, taken)
+    return index[~watched], index[watched]
+
+
+def _size_of_validation(fraction, n):
+    size = int(np.ceil(fraction * n))
+    size = max(size, 2) if size else 0
+    if size < 2 or n - size < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
-            f"dataset: validation_fraction={fraction} of {len(free)} rows is {n_validation}."
+            f"dataset: validation_fraction={fraction} and n_samples={n} distinct rows leave "
+            f"{size} to watch and {max(n - size, 0)} to train on; both must be at least 2."
         )
-    strata = None if codes is None else codes[~alone]
-    if strata is not None:
-        n_classes = len(np.unique(strata))
-        if min(n_validation, len(free) - n_validation) < n_classes:
-            strata = None
-    if weight is None or np.ptp(weight[~alone]) == 0:
-        training, validation = train_test_split(
-            free, test_size=n_validation, random_state=seed, stratify=strata
-        )
-    else:
-        taken = _systematic(n_validation, weight[~alone], strata, np.random.default_rng(seed))
-        training, validation = np.delete(free, taken), free[taken]
-    return np.sort(np.concatenate([training, index[alone]])), np.sort(validation)
+    return size
 
 
-def _systematic(n, weight, strata, rng):
-    """Positions of n rows: each stratum gives its share, one of each stretch in order of weight.
+def _mixed(keys, seed):
+    """Random-looking numbers that depend on keys and seed alone (the finalizer of SplitMix64)."""
+    z = keys + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
-    A stratum of two rows and more keeps one for training, if n allows.
+
+def _systematic(n, strata, mass, chance, rng):
+    """Positions of n entries: each stratum gives its share, one of each stretch in order of mass.
+
+    Entries of the same mass are in an order of chance.
     """
-    strata = np.zeros(len(weight), int) if strata is None else strata
-    order = np.lexsort((rng.random(len(weight)), weight, strata))
+    order = np.lexsort((chance, mass, strata))
     _, counts = np.unique(strata, return_counts=True)
     chosen = []
-    ends = np.cumsum(counts)
-    for share, end, count in zip(_shares(counts, n), ends, counts, strict=True):
+    for share, end, count in zip(_shares(counts, n), np.cumsum(counts), counts, strict=True):
         edges = end - count + np.linspace(0, count, share + 1).astype(int)
         chosen.append(order[rng.integers(edges[:-1], edges[1:])])
     return np.concatenate(chosen)

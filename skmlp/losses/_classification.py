@@ -59,7 +59,9 @@ class BinaryLogLoss(LogLoss, ElementwiseLoss):
         return expit(raw)
 
     def log_proba(self, raw):
-        return log_expit(raw)
+        # Where probabilities round to the same number, these do too: the largest is the same.
+        proba = expit(raw)
+        return np.where(proba > 0.5, np.log(np.maximum(proba, 0.5)), log_expit(raw))
 
     def average(self, raw):
         return log_mean_exp(log_expit(raw)) - log_mean_exp(log_expit(-raw))

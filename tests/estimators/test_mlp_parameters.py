@@ -44,8 +44,8 @@ def classify(**params):
 
 
 def start(**params):
-    """The estimator before its first step."""
-    return regress(max_iter=1, **{"learning_rate_init": 1e-300, **params})
+    """The estimator before the first step of SGD."""
+    return regress(max_iter=1, **{"learning_rate_init": 1e-300, "solver": "sgd", **params})
 
 
 CHANGES = [
@@ -66,10 +66,10 @@ CHANGES = [
     {"early_stopping": True},
     {"early_stopping": True, "validation_fraction": 0.3},
     {"early_stopping": True, "validation_fraction": KFold(3)},
-    {"early_stopping": True, "scoring": "neg_median_absolute_error", "n_iter_no_change": 2},
+    {"early_stopping": True, "scoring": lambda model, X, y: -model.score(X, y)},
     {"n_init": 3},
     {"n_init": 3, "combine_inits": "average"},
-    {"callbacks": [StopAfter(2)]},
+    {"callbacks": [StopAfter(5)]},
     {"beta_1": 0.5},
     {"beta_2": 0.9},
     {"epsilon": 0.1},
@@ -120,7 +120,7 @@ def test_no_parameter_is_left_out_above():
 CLASSIFIER_CHANGES = [
     {"loss": "crammer_singer"},
     {"loss": "weston_watkins"},
-    {"loss": "weston_watkins", "margin": 2.0},
+    {"loss": "weston_watkins", "margin": 0.05},
     {"class_weight": {0: 3.0}},
     {"class_weight": {0: 3.0, 1: 2.0}},
     {"label_smoothing": 0.1},
@@ -138,7 +138,7 @@ def test_every_parameter_of_the_classifier_changes_the_fit():
     assert own == {name for change in CLASSIFIER_CHANGES for name in change}
 
 
-@pytest.mark.parametrize("every, expected", [(True, 6), (1, 6), (2, 3), (4, 1), (False, 0)])
+@pytest.mark.parametrize("every, expected", [(True, 6), (1, 6), (2, 4), (4, 2), (False, 0)])
 def test_verbose_prints_every_so_many_epochs(every, expected, capsys):
     regress(verbose=every)
     assert capsys.readouterr().out.count("Iteration ") == expected

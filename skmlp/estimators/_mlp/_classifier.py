@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ..._sklearn_compat import Interval, StrOptions, _fit_context
 from ...losses import CLASSIFICATION_LOSSES
+from .._availability import available_with
 from .._base import BaseMLP
 from .._labels import (
     check_known,
@@ -18,7 +19,7 @@ from .._labels import (
     encode,
     find_classes,
 )
-from .._recipe import can_go_on, check_loss_parameters
+from .._recipe import check_incremental, check_loss_parameters
 from .._vocabulary import build, restore
 from ._given import check_layers, parameters_from, set_weights, take_over
 from ._hidden import HiddenFeatures
@@ -410,7 +411,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
             )
         return set_weights(estimator, coefs, intercepts, estimator._make_loss())
 
-    @available_if(can_go_on)
+    @available_with(check_incremental)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Make one pass over X and y, going on from the last call.

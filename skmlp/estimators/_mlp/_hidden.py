@@ -40,7 +40,9 @@ class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.transformer_tags.preserves_dtype = (
+            ["float64", "float32"] if self.dtype == "auto" else []
+        )
         return tags
 
 

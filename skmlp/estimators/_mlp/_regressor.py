@@ -8,15 +8,15 @@ from sklearn import neural_network
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..._engine.objective import mean_loss
 from ..._sklearn_compat import Interval, StrOptions, _fit_context
 from ...losses import REGRESSION_LOSSES, Loss
+from .._availability import available_with
 from .._base import BaseMLP
 from .._design import Design
-from .._recipe import can_go_on, check_loss_parameters
+from .._recipe import check_incremental, check_loss_parameters
 from .._validation import check_sample_weight
 from .._vocabulary import resolve, restore
 from ._given import check_layers, parameters_from, set_weights, take_over
@@ -370,7 +370,7 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
         estimator._flat = n_outputs == loss.n_raw(1)
         return set_weights(estimator, coefs, intercepts, loss)
 
-    @available_if(can_go_on)
+    @available_with(check_incremental)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
         """Make one pass over X and y, going on from the last call.
