@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import zipfile
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ class Checkpoint(Callback):
     needs_steps = True
 
     def __init__(self, path, every=10, resume=True):
-        if not (isinstance(every, int) and every >= 1):
+        if not (isinstance(every, Integral) and every >= 1):
             raise ValueError(f"every must be a whole number of at least 1, got {every!r}.")
         self.path = os.fspath(path)
         self.every = every
@@ -141,10 +142,10 @@ class Checkpoint(Callback):
     def _load(self, state):
         remedy = "Give another path, delete the file, or use resume=False to overwrite it."
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with open(self.path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             facts = json.loads(arrays.pop("facts").tobytes())
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"Checkpoint: path={self.path!r} is not a readable checkpoint ({error}). {remedy}"
             ) from error
@@ -170,21 +171,25 @@ class ProgressBar(Callback):
     """
 
     def on_train_begin(self, state):
-        self.start = self.shown = time.perf_counter()
+        self.start = self.looked = time.perf_counter()
         self.first = state.epoch
         self.display = _RichBar() if _has_rich() else _TextLine()
 
     def on_epoch_end(self, state):
         now = time.perf_counter()
-        last = not state.running.any() or state.epoch >= state.max_epochs
-        if now - self.shown < self.display.pause and not last:
-            return
-        self.shown = now
-        a_piece = (now - self.start) / max(1, state.epoch - self.first)
-        self.display.show(state, _describe(state, a_piece * (state.max_epochs - state.epoch)))
+        if state.running.any() and now - self.looked >= self.display.pause:
+            self.looked = now
+            self._show(state, now)
 
     def on_train_end(self, state):
+        if state.losses:
+            self._show(state, time.perf_counter())
         self.display.close()
+
+    def _show(self, state, now):
+        an_epoch = (now - self.start) / max(1, state.epoch - self.first)
+        seconds_left = an_epoch * (state.max_epochs - state.epoch)
+        self.display.show(state, _describe(state, seconds_left))
 
 
 def _describe(state, seconds_left):

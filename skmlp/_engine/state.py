@@ -91,7 +91,7 @@ class TrainState:
         members, column = len(self.theta), self.records.setdefault(name, [])
         while len(column) < self.epoch:
             column.append(np.full(members, np.nan))
-        column[self.epoch - 1] = np.broadcast_to(np.asarray(value, np.float64), (members,))
+        column[self.epoch - 1] = np.full(members, value, np.float64)
 
     def curves(self):
         """All histories by name; entries are arrays with one number per member."""

@@ -86,9 +86,11 @@ def train(objective, data, state, plan, *, watch=None, callbacks=()):
 def session(state, plan, callbacks):
     """The frame of every training: an announced start, and an end with what each member keeps."""
     state.max_epochs = plan.max_epochs
-    for callback in callbacks:
-        callback.on_train_begin(state)
+    begun = []
     try:
+        for callback in callbacks:
+            callback.on_train_begin(state)
+            begun.append(callback)
         # A diverging fit is judged after its epoch, in one place and with one message.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             yield
@@ -99,7 +101,7 @@ def session(state, plan, callbacks):
         state.interrupt()
         state.settle()
     finally:
-        for callback in callbacks:
+        for callback in begun:
             callback.on_train_end(state)
 
 

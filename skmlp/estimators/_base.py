@@ -124,7 +124,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         network, n_targets = network_of(model), self._n_targets(sample.target)
         if not resumed:
             _initialize(theta, network, loss, data, n_targets, state.noise)
-        state.identity = partial(identity_of, self, sample, held_out, seeds, state.samples_seen)
+        start = theta.copy() if resumed else None
+        state.identity = partial(
+            identity_of, self, sample, held_out, seeds, state.samples_seen, start
+        )
         self.__dict__.update(fitted_model(self._shaped(theta), model, design, loss))
         watch = self._watch(loss, held_out, sample, data) if held_out else None
         callbacks = callbacks_of(self, context, sample, self._attributes_now)

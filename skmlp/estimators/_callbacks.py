@@ -5,6 +5,7 @@ import re
 
 from .._version import __version__
 from ..callbacks import Callback, PrintProgress
+from ._sample import fingerprint
 
 
 def callbacks_of(estimator, context, sample, attributes_of):
@@ -20,16 +21,26 @@ def callbacks_of(estimator, context, sample, attributes_of):
     return callbacks
 
 
-def identity_of(estimator, sample, held_out, seeds, samples_seen):
-    """Texts that tell a fit from others, for checkpoints."""
+def identity_of(estimator, sample, held_out, seeds, samples_seen, start):
+    """Texts that tell a fit from others, for checkpoints.
+
+    `samples_seen` rows have led to the weights `start` that a warm start begins with; else they
+    are 0 and None.
+    """
+    if estimator.random_state is None and held_out is not None and held_out.X is sample.X:
+        raise ValueError(
+            "Checkpoint cannot resume with random_state=None when a part of X is watched, since "
+            "every run draws another part. Set random_state to an integer."
+        )
     irrelevant = ("callbacks", "verbose", "warm_start", "random_state")
     parameters = estimator.get_params(deep=False)
     facts = {
         **{name: value for name, value in parameters.items() if name not in irrelevant},
         "random_state": None if estimator.random_state is None else seeds,
         "the number of rows seen before": samples_seen,
+        "the weights it starts from": None if start is None else fingerprint(start),
         "the training data": sample.fingerprint(),
-        "the validation data": held_out and held_out.fingerprint(),
+        "the validation data": None if held_out is None else held_out.fingerprint(),
         "the version of skmlp": __version__,
     }
     # Functions show an address, which another process does not have.

@@ -69,16 +69,21 @@ class Sample:
 
     def fingerprint(self):
         """A text that changes with the data and with the rows that take part."""
-        digest = blake2b(digest_size=16)
         parts = (self.X.data, self.X.indices, self.X.indptr) if issparse(self.X) else (self.X,)
-        for array in (*parts, self.target, self.weight, self.index):
-            if array is None:
-                continue
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            rows = array.reshape(len(array), -1)
-            for block in row_blocks(rows):
-                digest.update(np.ascontiguousarray(rows[block]))
-        return digest.hexdigest()
+        return fingerprint(*parts, self.target, self.weight, self.index)
+
+
+def fingerprint(*arrays):
+    """A text that changes with the content of the arrays, of which some may be None."""
+    digest = blake2b(digest_size=16)
+    for array in arrays:
+        if array is None:
+            continue
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        rows = array.reshape(len(array), -1)
+        for block in row_blocks(rows):
+            digest.update(np.ascontiguousarray(rows[block]))
+    return digest.hexdigest()
 
 
 def row_keys(X, target):
