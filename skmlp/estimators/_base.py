@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._engine.lbfgs import train_lbfgs
 from .._engine.network import evaluate
 from .._engine.objective import Objective
-from .._engine.training import Plan, TrainState, train
+from .._engine.training import TrainState, train
 from .._sklearn_compat import CallbackSupportMixin, _fit_context, open_callbacks, validate_data
 from .._version import __version__
 from ._callbacks import callbacks_of, identity_of
@@ -23,7 +23,7 @@ from ._design import Design, check_same_design
 from ._effective import effective_parameters, reexpress, set_output_bias
 from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
-from ._recipe import Recipe, check_same_model, is_stochastic, network_of
+from ._recipe import Recipe, check_same_model, is_stochastic, network_of, plan_of
 from ._sample import Sample, is_far_outside, row_keys
 from ._validation import check_dimensions, check_sample_weight, is_mapped
 from ._vocabulary import describe, restore
@@ -95,7 +95,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 f"estimators_ exists after fit with combine_inits='average' and n_init > 1; here "
                 f"combine_inits={self.combine_inits!r} and n_init={self.n_init!r}."
             )
-        return [self._copy_with({"theta_": theta}) for theta in self.theta_]
+        members = []
+        for i, theta in enumerate(self.theta_):
+            only = slice(i, i + 1)
+            training = {**self._training, "moments": [m[only] for m in self._training["moments"]]}
+            training |= {key: training[key][only] for key in ("rate_factor", "stale", "best_loss")}
+            members.append(self._copy_with({"theta_": theta, "_training": training, "n_init": 1}))
+        return members
 
     def _fit(self, X, y, sample_weight, validation=(None,) * 3, *, incremental=False, classes=None):
         # Opened first, as scikit-learn closes them whether the call fails or not.
@@ -131,7 +137,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.__dict__.update(fitted_model(self._shaped(theta), model, design, loss))
         watch = self._watch(loss, held_out, sample, data) if held_out else None
         callbacks = callbacks_of(self, context, sample, self._attributes_now)
-        plan = self._plan(recipe, len(data), held_out is not None, incremental)
+        plan = plan_of(self, recipe, len(data), held_out is not None, incremental)
         run = train if recipe.optimizer.stochastic else train_lbfgs
         run(
             Objective(network, loss, float(self.alpha)),
@@ -141,7 +147,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             watch=watch,
             callbacks=callbacks,
         )
-        members = choose(state, self.combine_inits == "average")
+        members = choose(state, self._averages())
         report(state, members, None if incremental else recipe.optimizer)
         self.theta_ = self._shaped(state.theta[members])
         before = self.history_ if resumed else {}
@@ -269,6 +275,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             dtype = _compute_dtype(self.dtype, sample.X.dtype)
             return design, np.empty((self.n_init, network_of(model).n_params), dtype)
         check_same_model(self._model, model)
+        if self._averages() != (self.theta_.ndim == 2):
+            raise ValueError(
+                f"combine_inits={self.combine_inits!r} with n_init={self.n_init} cannot go on from "
+                f"a model of {len(np.atleast_2d(self.theta_))} network(s). Create a new estimator, "
+                "or call fit with warm_start=False."
+            )
         theta = np.array(np.atleast_2d(self.theta_))
         if self.dtype not in ("auto", theta.dtype.name):
             raise ValueError(
@@ -302,22 +314,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             **kept,
         )
 
-    def _plan(self, recipe, n_rows, watched, incremental):
-        return Plan(
-            recipe.optimizer,
-            recipe.schedule,
-            learning_rate=float(self.learning_rate_init),
-            batch_size=_batch_size(self.batch_size, n_rows),
-            max_epochs=1 if incremental else self.max_iter,
-            shuffle=self.shuffle,
-            tol=float(self.tol),
-            n_iter_no_change=self.n_iter_no_change,
-            stops_on_plateau=self.early_stopping_ or not watched,
-            weight_tol=float(self.weight_tol),
-            weight_decay=float(self.weight_decay),
-            max_grad_norm=self.max_grad_norm,
-        )
-
     def _watch(self, loss, held_out, sample, data):
         plain = Objective(network_of(self._model), loss.plain)
         if held_out.X is sample.X:
@@ -329,9 +325,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             on_raw, (y, weight) = self._watched_score(plain.loss), validation.targets()
             score = on_raw and (lambda theta, raw: on_raw(raw, y, weight))
         elif self.scoring != "loss":
-            score = score_of(
-                self.scoring, lambda theta: self._copy_with({"theta_": theta}), held_out
-            )
+            score = score_of(self.scoring, self._for_scoring, held_out)
         return Watch(plain, validation, score)
 
     def _attributes_now(self, state):
@@ -339,23 +333,31 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         leading = slice(None)
         if self.combine_inits == "best" and state.losses:
             merit = state.best_score if state.scores else -state.losses[-1]
-            leading = slice(np.nanargmax(merit), np.nanargmax(merit) + 1)
+            leading = [np.argmax(np.nan_to_num(merit, nan=-np.inf))]
         theta = state.theta if state.kept is None or not state.scores else state.kept
         names = ("_model", "_design", "_loss", "n_layers_", "n_outputs_", "out_activation_")
         now = {name: getattr(self, name) for name in names}
-        return {**now, "theta_": self._shaped(theta[leading].copy())}
+        return {**now, "theta_": self._shaped(np.array(theta[leading]))}
+
+    def _averages(self):
+        return self.combine_inits == "average" and self.n_init > 1
 
     def _shaped(self, theta):
         """theta_ of the members: a vector, or rows for an average."""
-        return theta if self.combine_inits == "average" and self.n_init > 1 else theta[0]
+        return theta if self._averages() else theta[0]
 
     def _copy_with(self, attributes):
-        """A fitted copy that shares everything but some attributes; names of columns are left out.
+        """A fitted copy that shares everything but some attributes."""
+        other = object.__new__(type(self))
+        other.__dict__.update({**self.__dict__, **attributes})
+        return other
+
+    def _for_scoring(self, theta):
+        """A fitted copy with other weights, and without names of columns.
 
         The names would make it warn when it is given the checked array.
         """
-        other = object.__new__(type(self))
-        other.__dict__.update({**self.__dict__, **attributes})
+        other = self._copy_with({"theta_": theta})
         other.__dict__.pop("feature_names_in_", None)
         return other
 
@@ -441,14 +443,3 @@ def _compute_dtype(dtype, given):
     if dtype != "auto":
         return np.dtype(dtype)
     return np.dtype(np.float32 if given == np.float32 else np.float64)
-
-
-def _batch_size(batch_size, n):
-    if batch_size == "auto":
-        return min(200, n)
-    if batch_size > n:
-        warn(
-            f"batch_size={batch_size} is larger than the {n} training rows; it is clipped to {n}.",
-            UserWarning,
-        )
-    return min(batch_size, n)

@@ -7,12 +7,14 @@ from numbers import Real
 import numpy as np
 
 from .._engine.network import multilayer_perceptron
+from .._engine.training import Plan
 from ..activations import ACTIVATIONS, Activation, Identity
 from ..callbacks import Callback
 from ..initializers import INITIALIZERS
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES, Constant
 from ._availability import Unavailable
+from ._outcome import warn
 from ._vocabulary import describe, resolve, restore
 
 # Of the output layer with init="auto". Starting smaller than Glorot's rule lowered the error on six
@@ -102,6 +104,24 @@ def network_of(model):
     )
 
 
+def plan_of(estimator, recipe, n_rows, watched, incremental):
+    """How the engine shall train on `n_rows` rows."""
+    return Plan(
+        recipe.optimizer,
+        recipe.schedule,
+        learning_rate=float(estimator.learning_rate_init),
+        batch_size=_batch_size(estimator.batch_size, n_rows),
+        max_epochs=1 if incremental else estimator.max_iter,
+        shuffle=estimator.shuffle,
+        tol=float(estimator.tol),
+        n_iter_no_change=estimator.n_iter_no_change,
+        stops_on_plateau=estimator.early_stopping_ or not watched,
+        weight_tol=float(estimator.weight_tol),
+        weight_decay=float(estimator.weight_decay),
+        max_grad_norm=estimator.max_grad_norm,
+    )
+
+
 def is_stochastic(solver):
     """Whether a solver, given by name or as an object, steps along gradients of minibatches."""
     return getattr(OPTIMIZERS.get(solver, solver), "stochastic", True)
@@ -155,6 +175,17 @@ def check_loss_parameters(estimator, loss, names, homes):
             f"{name}={value!r} cannot act with loss={estimator.loss!r}: it is a setting of "
             f"{' and '.join(f'loss={home!r}' for home in able)}. Leave {name} at its default."
         )
+
+
+def _batch_size(batch_size, n):
+    if batch_size == "auto":
+        return min(200, n)
+    if batch_size > n:
+        warn(
+            f"batch_size={batch_size} is larger than the {n} training rows; it is clipped to {n}.",
+            UserWarning,
+        )
+    return min(batch_size, n)
 
 
 _SHAPE_PARAMETERS = {
