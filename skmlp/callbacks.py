@@ -5,7 +5,7 @@ import os
 import sys
 import time
 import zipfile
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +72,8 @@ class TimeLimit(Callback):
     """
 
     def __init__(self, seconds):
-        if not seconds > 0:
-            raise ValueError(f"seconds must be positive, got {seconds!r}.")
+        if not (isinstance(seconds, Real) and seconds > 0):
+            raise ValueError(f"seconds must be a positive number, got {seconds!r}.")
         self.seconds = seconds
 
     def on_train_begin(self, state):
@@ -83,6 +83,13 @@ class TimeLimit(Callback):
         elapsed = time.perf_counter() - self.start
         state.record("seconds", elapsed)
         return elapsed > self.seconds
+
+
+def check_every(every):
+    """A number of epochs, at least 1."""
+    if isinstance(every, bool) or not (isinstance(every, Integral) and every >= 1):
+        raise ValueError(f"every must be a whole number of at least 1, got {every!r}.")
+    return every
 
 
 class Checkpoint(Callback):
@@ -113,16 +120,16 @@ class Checkpoint(Callback):
     needs_steps = True
 
     def __init__(self, path, every=10, resume=True):
-        if not (isinstance(every, Integral) and every >= 1):
-            raise ValueError(f"every must be a whole number of at least 1, got {every!r}.")
-        self.path = os.fspath(path)
-        self.every = every
+        self.path = os.fsdecode(path)
+        self.every = check_every(every)
         self.resume = resume
 
     def on_train_begin(self, state):
         folder = Path(self.path).absolute().parent
-        if not folder.is_dir():
-            raise ValueError(f"Checkpoint: the folder {folder} of path={self.path!r} is missing.")
+        if not folder.is_dir() or Path(self.path).is_dir():
+            raise ValueError(
+                f"Checkpoint: path={self.path!r} must name a file in a folder that exists."
+            )
         self.identity = state.identity()
         if self.resume and Path(self.path).exists():
             self._load(state)
@@ -135,9 +142,12 @@ class Checkpoint(Callback):
         arrays, values = state.snapshot()
         facts = json.dumps({"identity": self.identity, "values": values})
         beside = f"{self.path}.{os.getpid()}.tmp"
-        with open(beside, "wb") as file:
-            np.savez(file, facts=np.frombuffer(facts.encode(), np.uint8), **arrays)
-        os.replace(beside, self.path)
+        try:
+            with open(beside, "wb") as file:
+                np.savez(file, facts=np.frombuffer(facts.encode(), np.uint8), **arrays)
+            os.replace(beside, self.path)
+        finally:
+            Path(beside).unlink(missing_ok=True)
 
     def _load(self, state):
         remedy = "Give another path, delete the file, or use resume=False to overwrite it."
@@ -263,7 +273,7 @@ class PrintProgress(Callback):
     """
 
     def __init__(self, every=1):
-        self.every = every
+        self.every = check_every(every)
 
     def on_epoch_end(self, state):
         if state.epoch % self.every and state.epoch > 1:

@@ -44,8 +44,8 @@ def _minimize(objective, data, state, plan, watch, callbacks):
     def iteration(intermediate_result):
         before = state.theta.copy()
         state.theta[...] = intermediate_result.x
-        state.epoch += 1
         state.losses.append(np.array([float(intermediate_result.fun)]))
+        state.epoch += 1
         judge(state, plan, watch, before if plan.weight_tol > 0 else None)
         consult(state, callbacks)
         if not state.running.any():

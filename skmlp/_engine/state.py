@@ -88,6 +88,10 @@ class TrainState:
 
         A fitted estimator has it in ``history_[name]``; epochs without one have NaN there.
         """
+        if name in self.curves() and name not in self.records:
+            raise ValueError(f"record: the name {name!r} is that of a curve. Choose another.")
+        if not self.epoch:
+            raise ValueError(f"record: {name!r} comes before the end of the first epoch.")
         members, column = len(self.theta), self.records.setdefault(name, [])
         while len(column) < self.epoch:
             column.append(np.full(members, np.nan))
@@ -124,6 +128,10 @@ class TrainState:
         self.converged[which] = converged
         self.running[which] = False
 
+    def usable(self):
+        """Mask of the members that have something to go back to."""
+        return ~self.diverged | (self.best_epoch > 0)
+
     def interrupt(self):
         """End the training of all members because the user wants it."""
         self.interrupted = True
@@ -151,18 +159,18 @@ class TrainState:
 
     def adopt(self, member, alone):
         """Take over a member that was trained in a state of its own."""
-        if self.kept is None:
-            self.kept = self.theta.copy()
-        self.kept[member] = alone.kept[0]
-        for name in _PER_MEMBER:
-            getattr(self, name)[member] = getattr(alone, name)[0]
-        self.reasons[member] = alone.reasons[0]
         mine = self.curves()
         for name, entries in alone.curves().items():
             column = mine[name] if name in mine else self.records.setdefault(name, [])
             column.extend(np.full(len(self.theta), np.nan) for _ in entries[len(column) :])
             for joint, entry in zip(column, entries, strict=False):
                 joint[member] = entry[0]
+        if self.kept is None:
+            self.kept = self.theta.copy()
+        self.kept[member] = alone.kept[0]
+        for name in _PER_MEMBER:
+            getattr(self, name)[member] = getattr(alone, name)[0]
+        self.reasons[member] = alone.reasons[0]
 
     def snapshot(self):
         """What `resume` needs, as a dict of arrays and a dict of values for JSON."""

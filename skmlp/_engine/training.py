@@ -1,6 +1,5 @@
 """Epochs, the state of a fit, and the one training loop."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,27 +81,45 @@ def train(objective, data, state, plan, *, watch=None, callbacks=()):
             consult(state, callbacks)
 
 
-@contextmanager
-def session(state, plan, callbacks):
-    """The frame of every training: an announced start, and an end with what each member keeps."""
-    state.max_epochs = plan.max_epochs
-    begun = []
-    try:
-        for callback in callbacks:
-            callback.on_train_begin(state)
-            begun.append(callback)
-        # A diverging fit is judged after its epoch, in one place and with one message.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            yield
-        state.settle()
-    except KeyboardInterrupt:
-        if passes_on():
+class session:
+    """The frame of every training: an announced start, and an end with what each member keeps.
+
+    Not a generator with `contextmanager`, as a Ctrl-C may come before that could yield.
+    """
+
+    def __init__(self, state, plan, callbacks):
+        self.state, self.callbacks, self.begun = state, callbacks, []
+        state.max_epochs = plan.max_epochs
+
+    def __enter__(self):
+        try:
+            for callback in self.callbacks:
+                callback.on_train_begin(self.state)
+                self.begun.append(callback)
+            # A diverging fit is judged after its epoch, in one place and with one message.
+            self.silence = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+            self.silence.__enter__()
+        except BaseException:
+            self._end()
             raise
-        state.interrupt()
-        state.settle()
-    finally:
-        for callback in begun:
-            callback.on_train_end(state)
+
+    def __exit__(self, kind, error, trace):
+        self.silence.__exit__(kind, error, trace)
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        try:
+            if interrupted and passes_on():
+                return False
+            if interrupted:
+                self.state.interrupt()
+            if kind is None or interrupted:
+                self.state.settle()
+        finally:
+            self._end()
+        return interrupted
+
+    def _end(self):
+        for callback in self.begun:
+            callback.on_train_end(self.state)
 
 
 def consult(state, callbacks):
@@ -142,9 +159,9 @@ class _Epoch:
             total += self._step(batch, rate * factor) * batch[-1]
             weights += batch[-1]
         state.samples_seen += len(self.data)
-        state.epoch += 1
         state.losses.append(total / weights)
         state.learning_rates.append(np.ravel(rate * state.rate_factor).astype(np.float64))
+        state.epoch += 1
 
     def _step(self, batch, rate):
         state, plan, grad = self.state, self.plan, self.grad

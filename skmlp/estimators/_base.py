@@ -330,14 +330,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _attributes_now(self, state):
         """Fitted attributes as if training had just ended."""
-        leading = slice(None)
-        if self.combine_inits == "best" and state.losses:
+        members = np.flatnonzero(state.usable())
+        if not state.running.any():
+            members = choose(state, self._averages())
+        elif self.combine_inits == "best" and state.losses:
             merit = state.best_score if state.scores else -state.losses[-1]
-            leading = [np.argmax(np.nan_to_num(merit, nan=-np.inf))]
+            members = [np.argmax(np.nan_to_num(merit, nan=-np.inf))]
         theta = state.theta if state.kept is None or not state.scores else state.kept
         names = ("_model", "_design", "_loss", "n_layers_", "n_outputs_", "out_activation_")
-        now = {name: getattr(self, name) for name in names}
-        return {**now, "theta_": self._shaped(np.array(theta[leading]))}
+        now = {name: getattr(self, name) for name in names} | {"feature_names_in_": None}
+        return {**now, "theta_": self._shaped(np.array(theta[members]))}
 
     def _averages(self):
         return self.combine_inits == "average" and self.n_init > 1

@@ -44,7 +44,7 @@ def identity_of(estimator, sample, held_out, seeds, samples_seen, start):
         "the version of skmlp": __version__,
     }
     # Functions show an address, which another process does not have.
-    return {name: re.sub(" at 0x[0-9a-f]+", "", repr(value)) for name, value in facts.items()}
+    return {name: re.sub(" at 0x[0-9a-fA-F]+", "", repr(value)) for name, value in facts.items()}
 
 
 class ScikitLearnCallbacks(Callback):
@@ -70,6 +70,9 @@ class ScikitLearnCallbacks(Callback):
         self._begin_epoch(state)
 
     def on_epoch_end(self, state):
+        if self.epoch is None:
+            # The next restart of lbfgs, which has a state of its own.
+            self._begin_epoch(state)
         stop = self._end(self.epoch, state)
         self.epoch = None
         if state.running.any() and not stop:
@@ -77,8 +80,8 @@ class ScikitLearnCallbacks(Callback):
         return stop
 
     def on_train_end(self, state):
-        if state.running.any():
-            return  # an error has ended the fit
+        if state.running.any() or not state.usable().any():
+            return  # an error has ended the fit, or will
         if self.epoch is not None:
             # Begun, but never run: an empty task.
             self.epoch.call_on_fit_task_end(estimator=self.estimator)

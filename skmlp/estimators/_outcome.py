@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._engine.state import INTERRUPTED
+
 NON_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
@@ -87,7 +89,7 @@ def report(state, members, optimizer):
             warn(message, ConvergenceWarning)
             return
     if state.interrupted:
-        warn(state.reasons[members[0]], UserWarning)
+        warn(INTERRUPTED, UserWarning)
     elif optimizer is not None and not state.converged[members].all():
         warn(_not_converged(state, members, optimizer), ConvergenceWarning)
 

@@ -80,7 +80,7 @@ def fingerprint(*arrays):
         if array is None:
             continue
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        rows = array.reshape(len(array), -1)
+        rows = array.reshape(len(array), -1 if array.size else 1)
         for block in row_blocks(rows):
             digest.update(np.ascontiguousarray(rows[block]))
     return digest.hexdigest()

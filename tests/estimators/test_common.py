@@ -8,7 +8,6 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skmlp import MLPClassifier, MLPRegressor
 
-
 SETTINGS = (
     {},
     {"n_init": 3},
