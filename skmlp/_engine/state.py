@@ -43,8 +43,8 @@ class TrainState:
         its loss or parameters became non-finite, whether a callback stopped it.
     interrupted : bool
         Whether the user ended the training.
-    reasons, last_epoch : list of str, ndarray of int
-        Why each member stopped, and after which epoch.
+    reasons, last_epoch, last_step : list of str, ndarray of int, ndarray of int
+        Why each member stopped, and after which epoch and update.
     losses, scores, validation_losses, learning_rates : list of ndarray
         One entry per epoch, with one number per member.
     records : dict of str to list of ndarray
@@ -78,7 +78,7 @@ class TrainState:
         self.running = np.ones(members, bool)
         self.converged, self.diverged, self.halted = np.zeros((3, members), bool)
         self.reasons = [""] * members
-        self.last_epoch = np.zeros(members, int)
+        self.last_epoch, self.last_step = np.zeros((2, members), int)
         self.losses, self.scores = [], []
         self.validation_losses, self.learning_rates = [], []
         self.records = {}
@@ -122,7 +122,7 @@ class TrainState:
         # The others go on, and with them the moments of all.
         for kept, moment in zip(self.kept_moments, self.moments, strict=True):
             kept[which] = moment[which]
-        self.last_epoch[which] = self.epoch
+        self.last_epoch[which], self.last_step[which] = self.epoch, self.step
         for member in np.flatnonzero(which):
             self.reasons[member] = reason
         self.converged[which] = converged
@@ -141,7 +141,7 @@ class TrainState:
 
     def clear(self, which):
         """Let members that diverged stand at zero, so that nothing computes with NaN."""
-        for array in (self.theta, *self.moments):
+        for array in (self.theta, *self.moments, *self.kept_moments):
             array[which] = 0.0
 
     def settle(self):
@@ -221,6 +221,7 @@ _PER_MEMBER = (
     "converged",
     "diverged",
     "last_epoch",
+    "last_step",
 )
 
 

@@ -24,7 +24,7 @@ from ._effective import effective_parameters, reexpress, set_output_bias
 from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
 from ._recipe import Recipe, check_same_model, is_stochastic, network_of, plan_of
-from ._sample import Sample, is_far_outside, row_keys
+from ._sample import Sample, check_same_targets, is_far_outside, naming, row_keys
 from ._validation import check_dimensions, check_sample_weight, is_mapped
 from ._vocabulary import describe, restore
 from ._watch import Watch, score_of, split, split_by
@@ -151,7 +151,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         report(state, members, None if incremental else recipe.optimizer)
         self.theta_ = self._shaped(state.theta[members])
         before = self.history_ if resumed else {}
-        left = training_attributes(state, members, before, len(data), recipe.optimizer, incremental)
+        left = training_attributes(
+            state, members, before, len(data), recipe.optimizer, incremental, self._averages()
+        )
         self.__dict__.update(left)
         return self
 
@@ -192,8 +194,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         early = self.early_stopping
         self.early_stopping_ = (X_val is not None) if early == "auto" else bool(early)
         if X_val is not None:
-            held_out = self._sample(X_val, y_val, weight_val, "X_val", like=sample)
-            if is_far_outside(sample.X, held_out.X):
+            with naming("X_val", "y_val", "sample_weight_val"):
+                held_out = self._sample(X_val, y_val, weight_val, "X_val", like=sample)
+            check_same_targets(sample, held_out)
+            if is_far_outside(sample, held_out):
                 warn(
                     "X_val lies far outside the range of X. Has it gone through the same "
                     "transformations? Earlier steps of a Pipeline do not transform it unless "
@@ -316,7 +320,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _watch(self, loss, held_out, sample, data):
         plain = Objective(network_of(self._model), loss.plain)
-        if held_out.X is sample.X:
+        if held_out.is_part_of(sample):
             validation = replace(data, index=held_out.index)
         else:
             validation = held_out.training_set(Design.restore(self._design), self.theta_.dtype)

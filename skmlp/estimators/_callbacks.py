@@ -27,7 +27,7 @@ def identity_of(estimator, sample, held_out, seeds, samples_seen, start):
     `samples_seen` rows have led to the weights `start` that a warm start begins with; else they
     are 0 and None.
     """
-    if estimator.random_state is None and held_out is not None and held_out.X is sample.X:
+    if estimator.random_state is None and held_out and held_out.is_part_of(sample):
         raise ValueError(
             "Checkpoint cannot resume with random_state=None when a part of X is watched, since "
             "every run draws another part. Set random_state to an integer."

@@ -132,7 +132,7 @@ def reason_of(state, members, incremental):
     return " ".join(f"Restart {i}: {reason}" for i, reason in enumerate(reasons))
 
 
-def training_attributes(state, members, before, n_rows, optimizer, incremental):
+def training_attributes(state, members, before, n_rows, optimizer, incremental, averaged=False):
     """The fitted attributes that tell how the `members` of the model were trained.
 
     Parameters
@@ -145,6 +145,8 @@ def training_attributes(state, members, before, n_rows, optimizer, incremental):
         Training rows of an epoch.
     optimizer : Optimizer
     incremental : bool
+    averaged : bool
+        Whether the model is the average of the members.
     """
     history = _appended(before, curves(state, members))
     losses = history.get("loss", [])
@@ -163,7 +165,7 @@ def training_attributes(state, members, before, n_rows, optimizer, incremental):
         "t_": state.samples_seen - unseen,
         "best_loss_": None if watched else float(state.best_loss[members].mean()),
         "best_validation_score_": float(state.best_score[members].mean()) if watched else None,
-        "best_iteration_": (best_epochs if len(members) > 1 else best_epochs[0])
+        "best_iteration_": (best_epochs if averaged else best_epochs[0])
         if watched
         else None,
         "init_losses_": final_losses(state),
@@ -172,7 +174,7 @@ def training_attributes(state, members, before, n_rows, optimizer, incremental):
             "incremental": incremental,
             "optimizer": type(optimizer).__name__,
             "moments": [moment[members] for moment in state.moments],
-            "step": state.step,
+            "step": int(state.last_step[members].max()),
             "rate_factor": state.rate_factor[members],
             "stale": state.stale[members],
             "best_loss": state.best_loss[members],

@@ -1,5 +1,6 @@
 """Checked rows of X and y, for training and for validation."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -46,6 +47,10 @@ class Sample:
     def part(self, index):
         """The same rows, of which only those at `index` take part."""
         return replace(self, index=index if len(index) < len(self.target) else None)
+
+    def is_part_of(self, other):
+        """Whether both are parts of the same rows."""
+        return self.target is other.target
 
     def positions(self):
         """Positions of the rows that take part."""
@@ -120,26 +125,51 @@ def _bits(values):
     return np.ascontiguousarray(values + np.float64(0.0), np.float64).view(np.uint64)
 
 
-def is_far_outside(X, X_val):
-    """Whether most rows of X_val have a value beyond the range of X, widened threefold.
+def check_same_targets(sample, held_out):
+    """Refuse a validation set whose targets have another number of columns."""
+    columns, expected = held_out.target.shape[1:], sample.target.shape[1:]
+    if columns != expected:
+        raise ValueError(
+            f"y_val has {'x'.join(map(str, columns))} column(s), but y has "
+            f"{'x'.join(map(str, expected))}."
+        )
+
+
+@contextmanager
+def naming(*names):
+    """Say in errors about the arguments of a validation set that it is they that are meant."""
+    try:
+        yield
+    except ValueError as error:
+        if any(name in str(error) for name in names):
+            raise
+        raise ValueError(f"In {', '.join(names)}: {error}") from error
+
+
+def is_far_outside(sample, held_out):
+    """Whether most rows of `held_out` have a value beyond the range of `sample`, widened threefold.
 
     That is what becomes of a validation set that has not gone through the same transformations.
     """
-    low, high = _range(X)
+    low, high = _range(sample.taken()[0])
     width = np.where(high > low, high - low, np.inf)
-    outside = 0
-    for block in row_blocks(X_val):
-        rows = X_val[block].toarray() if issparse(X_val) else X_val[block]
-        outside += ((rows < low - width) | (rows > high + width)).any(axis=1).sum()
-    return outside > 0.5 * X_val.shape[0]
+    low, high = low - width, high + width
+    X = held_out.taken()[0]
+    if issparse(X):
+        hits = (X.data < low[X.indices]) | (X.data > high[X.indices])
+        outside = len(np.unique(np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))[hits]))
+    else:
+        blocks = (X[block] for block in row_blocks(X))
+        outside = sum(((x < low) | (x > high)).any(axis=1).sum() for x in blocks)
+    return outside > 0.5 * len(held_out)
 
 
 def _range(X):
     if issparse(X):
         return (np.asarray(bound, np.float64) for bound in min_max_axis(X, axis=0))
-    blocks = [X[block] for block in row_blocks(X)]
-    low = np.min([block.min(axis=0) for block in blocks], axis=0)
-    return low.astype(np.float64), np.max([block.max(axis=0) for block in blocks], axis=0)
+    bounds = [(X[block].min(axis=0), X[block].max(axis=0)) for block in row_blocks(X)]
+    low, high = (np.array(bound, np.float64) for bound in zip(*bounds, strict=True))
+    return low.min(axis=0), high.max(axis=0)
 
 
 def _as_targets(target, dtype):

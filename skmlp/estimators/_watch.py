@@ -1,6 +1,7 @@
 """Watching a validation set while a network trains, and setting one aside."""
 
 from inspect import Parameter, signature
+from numbers import Real
 
 import numpy as np
 from sklearn.metrics import get_scorer
@@ -63,7 +64,7 @@ def score_of(scoring, estimator_of, held_out):
 
     def score(theta, raw):
         value = scorer(estimator_of(theta), X, y, **options)
-        if not np.isscalar(value):
+        if not isinstance(value, Real):
             raise ValueError(f"scoring={scoring!r} must return a number, got {value!r}.")
         return value
 
@@ -71,13 +72,20 @@ def score_of(scoring, estimator_of, held_out):
 
 
 def _takes_weights(scorer):
-    parameters = signature(scorer).parameters.values()
+    # What make_scorer returns passes everything on to its function.
+    parameters = signature(getattr(scorer, "_score_func", scorer)).parameters.values()
     return any(p.name == "sample_weight" or p.kind is Parameter.VAR_KEYWORD for p in parameters)
 
 
 def split_by(splitter, X, y, index):
     """First split of a cross-validation splitter, without the rows that do not count."""
-    training, validation = next(iter(splitter.split(X, y)))
+    try:
+        training, validation = next(iter(splitter.split(X, y)))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"validation_fraction={splitter!r} cannot split X and y: {error} A splitter that needs "
+            "groups can be replaced by PredefinedSplit, or give X_val and y_val."
+        ) from error
     parts = [np.intersect1d(part, index) for part in (training, validation)]
     if min(map(len, parts)) == 0:
         raise ValueError(
