@@ -20,6 +20,8 @@ class TrainState:
         State of the optimizer, each of the shape of theta.
     step, epoch, samples_seen : int
         Updates so far, epochs of this fit, rows seen (scikit-learn's ``t_``).
+    lag : ndarray of int
+        By how many updates each member is behind `step`, as it had stopped earlier.
     order : numpy.random.Generator or None
         Shuffles the rows; members share it.
     noise : sequence of numpy.random.Generator
@@ -55,6 +57,7 @@ class TrainState:
     moments: list = field(default_factory=list)
     step: int = 0
     samples_seen: int = 0
+    lag: np.ndarray | None = None
     rate_factor: np.ndarray | None = None
     stale: np.ndarray | None = None
     best_loss: np.ndarray | None = None
@@ -64,6 +67,8 @@ class TrainState:
 
     def __post_init__(self):
         members = len(self.theta)
+        if self.lag is None:
+            self.lag = np.zeros(members, int)
         if self.rate_factor is None:
             self.rate_factor = np.ones((members, 1), self.theta.dtype)
         if self.stale is None:
@@ -122,7 +127,8 @@ class TrainState:
         # The others go on, and with them the moments of all.
         for kept, moment in zip(self.kept_moments, self.moments, strict=True):
             kept[which] = moment[which]
-        self.last_epoch[which], self.last_step[which] = self.epoch, self.step
+        self.last_epoch[which] = self.epoch
+        self.last_step[which] = (self.step - self.lag)[which]
         for member in np.flatnonzero(which):
             self.reasons[member] = reason
         self.converged[which] = converged
@@ -139,10 +145,20 @@ class TrainState:
         self.diverged |= self.running & ~finite & (self.best_epoch == 0)
         self.stop(self.running, INTERRUPTED)
 
-    def clear(self, which):
-        """Let members that diverged stand at zero, so that nothing computes with NaN."""
-        for array in (self.theta, *self.moments, *self.kept_moments):
+    def diverge(self, which, reason):
+        """End the training of members that are no longer finite, and let nothing compute with NaN.
+
+        Those that had stopped before keep what they had; the others may still have a best epoch to
+        go back to, but no moments to go on with.
+        """
+        lost = which & self.running
+        self.diverged |= lost
+        self.stop(which, reason, converged=False)
+        for array in (self.theta, *self.moments):
             array[which] = 0.0
+        for kept in self.kept_moments:
+            kept[lost] = 0.0
+        self.last_step[lost] = 0
 
     def settle(self):
         """Take for each member the parameters it ends with, and its moments of that time."""

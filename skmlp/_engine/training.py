@@ -176,8 +176,23 @@ class _Epoch:
         if plan.weight_decay > 0:
             theta[:, : self.objective.network.n_weights] *= 1.0 - rate * plan.weight_decay
         state.step += 1
-        plan.optimizer.step(theta, grad, state.moments, rate, state.step, scale)
+        if state.lag.any():
+            self._step_one_by_one(rate, scale)
+        else:
+            plan.optimizer.step(theta, grad, state.moments, rate, state.step, scale)
         return means
+
+    def _step_one_by_one(self, rate, scale):
+        """The update for members that have made different numbers of updates before."""
+        state = self.state
+        for member, lag in enumerate(state.lag.tolist()):
+            only = slice(member, member + 1)
+            own = [value[only] if np.ndim(value) else value for value in (rate, scale)]
+            moments = [moment[only] for moment in state.moments]
+            optimizer = self.plan.optimizer
+            optimizer.step(
+                state.theta[only], self.grad[only], moments, own[0], state.step - lag, own[1]
+            )
 
 
 def _one_or_all(factor):
@@ -190,9 +205,7 @@ def judge(state, plan, watch, before):
     """After an epoch: which members stop, and why. `before` is theta at the epoch's start."""
     finite = np.isfinite(state.losses[-1]) & np.isfinite(state.theta).all(axis=1)
     if not finite.all():
-        state.diverged |= state.running & ~finite
-        state.stop(~finite, DIVERGED.format(epoch=state.epoch), converged=False)
-        state.clear(~finite)
+        state.diverge(~finite, DIVERGED.format(epoch=state.epoch))
     stalled = _compare_watched(state, plan, watch) if watch else _compare_losses(state, plan)
     _plateau(state, plan, stalled, "validation score" if watch else "training loss")
     if before is not None:

@@ -99,8 +99,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         for i, theta in enumerate(self.theta_):
             only = slice(i, i + 1)
             training = {**self._training, "moments": [m[only] for m in self._training["moments"]]}
-            training |= {key: training[key][only] for key in ("rate_factor", "stale", "best_loss")}
-            members.append(self._copy_with({"theta_": theta, "_training": training, "n_init": 1}))
+            for key in ("steps", "rate_factor", "stale", "best_loss"):
+                training[key] = training[key][only]
+            own = {"theta_": theta, "_training": training, "n_init": 1}
+            if self.best_iteration_ is not None:
+                own["best_iteration_"] = self.best_iteration_[i]
+            members.append(self._copy_with(own))
         return members
 
     def _fit(self, X, y, sample_weight, validation=(None,) * 3, *, incremental=False, classes=None):
@@ -305,9 +309,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             kept, seen = copy.deepcopy(self._training), self.t_
             kept.pop("incremental")
             if kept.pop("optimizer") != type(optimizer).__name__:
-                kept.update(moments=[], step=0)
+                kept.update(moments=[], steps=np.zeros(len(theta), int))
             if not incremental:
-                kept = {"moments": kept["moments"], "step": kept["step"]}
+                kept = {"moments": kept["moments"], "steps": kept["steps"]}
+            steps = kept.pop("steps")
+            kept.update(step=int(steps.max()), lag=steps.max() - steps)
         # The first restart is what n_init=1 gives.
         noise = [[seeds[0], seen, member] for member in range(len(theta))]
         return TrainState(
@@ -363,7 +369,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
         The names would make it warn when it is given the checked array.
         """
-        other = self._copy_with({"theta_": theta})
+        other = self._copy_with({"theta_": np.array(theta)})
         other.__dict__.pop("feature_names_in_", None)
         return other
 
@@ -404,7 +410,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         # The moments are twice the size of the parameters and serve further training only.
         training = state.get("_training")
         if training and not (training["incremental"] or self.warm_start):
-            state["_training"] = {**training, "moments": [], "step": 0}
+            steps = np.zeros_like(training["steps"])
+            state["_training"] = {**training, "moments": [], "steps": steps}
         return {**state, "_skmlp_version": __version__}
 
     def __setstate__(self, state):

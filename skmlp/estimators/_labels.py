@@ -96,7 +96,10 @@ def class_factors(class_weight, codes, classes, weight):
         factors = np.zeros(len(classes))
         factors[present] = sums.sum() / (present.sum() * sums[present])
     else:
-        factors = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+        try:
+            factors = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"class_weight={class_weight!r} cannot be used: {error}") from error
     if not (np.isfinite(factors) & (factors >= 0)).all():
         raise ValueError(f"class_weight={class_weight!r} must hold finite numbers >= 0 only.")
     return factors

@@ -126,10 +126,10 @@ def reason_of(state, members, incremental):
     ended = state.converged | state.diverged
     if incremental and not (ended[members].any() or state.interrupted):
         return ONE_PASS
-    reasons = [state.reasons[member] for member in members]
-    if len(set(reasons)) == 1:
-        return reasons[0]
-    return " ".join(f"Restart {i}: {reason}" for i, reason in enumerate(reasons))
+    reasons = {member: state.reasons[member] for member in members}
+    if len(set(reasons.values())) == 1:
+        return state.reasons[members[0]]
+    return " ".join(f"Restart {member}: {reason}" for member, reason in reasons.items())
 
 
 def training_attributes(state, members, before, n_rows, optimizer, incremental, averaged=False):
@@ -165,16 +165,14 @@ def training_attributes(state, members, before, n_rows, optimizer, incremental, 
         "t_": state.samples_seen - unseen,
         "best_loss_": None if watched else float(state.best_loss[members].mean()),
         "best_validation_score_": float(state.best_score[members].mean()) if watched else None,
-        "best_iteration_": (best_epochs if averaged else best_epochs[0])
-        if watched
-        else None,
+        "best_iteration_": (best_epochs if averaged else best_epochs[0]) if watched else None,
         "init_losses_": final_losses(state),
         "stop_reason_": reason_of(state, members, incremental),
         "_training": {
             "incremental": incremental,
             "optimizer": type(optimizer).__name__,
             "moments": [moment[members] for moment in state.moments],
-            "step": int(state.last_step[members].max()),
+            "steps": state.last_step[members],
             "rate_factor": state.rate_factor[members],
             "stale": state.stale[members],
             "best_loss": state.best_loss[members],

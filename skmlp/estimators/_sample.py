@@ -63,6 +63,11 @@ class Sample:
         weight = None if self.weight is None else self.weight[self.index]
         return self.X[self.index], self.y[self.index], weight
 
+    def for_scorer(self):
+        """`taken`, with a y of one column made flat, as `predict` gives it."""
+        X, y, weight = self.taken()
+        return X, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, weight
+
     def training_set(self, design, dtype):
         """What the engine works on."""
         return TrainingSet(
@@ -151,25 +156,36 @@ def is_far_outside(sample, held_out):
 
     That is what becomes of a validation set that has not gone through the same transformations.
     """
-    low, high = _range(sample.taken()[0])
+    low, high = _range(sample)
     width = np.where(high > low, high - low, np.inf)
     low, high = low - width, high + width
-    X = held_out.taken()[0]
-    if issparse(X):
-        hits = (X.data < low[X.indices]) | (X.data > high[X.indices])
-        outside = len(np.unique(np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))[hits]))
-    else:
-        blocks = (X[block] for block in row_blocks(X))
-        outside = sum(((x < low) | (x > high)).any(axis=1).sum() for x in blocks)
+    outside = 0
+    for X in _blocks(held_out):
+        # Among thousands of rare words there is always one that is new.
+        if issparse(X):
+            beyond = X.copy()
+            beyond.data = (X.data < low[X.indices]) | (X.data > high[X.indices])
+        else:
+            beyond = (X < low) | (X > high)
+        counts = np.asarray(beyond.sum(axis=1)).ravel()
+        filled = np.asarray((X != 0).sum(axis=1)).ravel()
+        outside += np.count_nonzero(counts > 0.1 * filled)
     return outside > 0.5 * len(held_out)
 
 
-def _range(X):
-    if issparse(X):
-        return (np.asarray(bound, np.float64) for bound in min_max_axis(X, axis=0))
-    bounds = [(X[block].min(axis=0), X[block].max(axis=0)) for block in row_blocks(X)]
+def _range(sample):
+    """Smallest and largest values of the columns."""
+    if issparse(sample.X):
+        return (np.asarray(b, np.float64) for b in min_max_axis(sample.taken()[0], axis=0))
+    bounds = [(X.min(axis=0), X.max(axis=0)) for X in _blocks(sample)]
     low, high = (np.array(bound, np.float64) for bound in zip(*bounds, strict=True))
     return low.min(axis=0), high.max(axis=0)
+
+
+def _blocks(sample):
+    """Blocks of the rows that take part."""
+    for block in row_blocks(sample.X, sample.index):
+        yield sample.X[block if sample.index is None else sample.index[block]]
 
 
 def _as_targets(target, dtype):

@@ -50,7 +50,7 @@ def score_of(scoring, estimator_of, held_out):
     held_out : Sample
     """
     scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
-    X, y, weight = held_out.taken()
+    X, y, weight = held_out.for_scorer()
     options = {}
     if weight is not None:
         if _takes_weights(scorer):

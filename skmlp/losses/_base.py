@@ -116,7 +116,11 @@ class Loss(ABC):
         -------
         raw : ndarray of shape (rows, n_raw)
         """
-        # Right where a prediction is its own raw output, as with the identity link.
+        if self.link != "identity":
+            raise NotImplementedError(
+                f"{type(self).__name__} has link={self.link!r} and must say by `average` which raw "
+                "outputs stand for the mean of predictions."
+            )
         return self.predict(raw).mean(axis=0)
 
     def _root(self, y, weight):

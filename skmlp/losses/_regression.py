@@ -91,7 +91,7 @@ class Quantile(ElementwiseLoss):
 
     def __post_init__(self):
         levels = np.atleast_1d(self.quantile)
-        inside = levels.size > 0 and levels.dtype.kind in "fiu"
+        inside = levels.size > 0 and levels.ndim == 1 and levels.dtype.kind in "fiu"
         inside = inside and bool(np.all((levels > 0) & (levels < 1)))
         if not inside or np.any(np.diff(levels) <= 0):
             raise ValueError(

@@ -402,9 +402,9 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Of shape (n_samples, n_quantiles) for several quantiles.
         """
-        raw = self._raw(X)
-        target = Design.restore(self._design).target
-        prediction = target.decode(restore(self._loss).predict(raw)).astype(raw.dtype, copy=False)
+        members, target = self._outputs(X), Design.restore(self._design).target
+        mean = restore(self._loss).predict(members).mean(axis=0)
+        prediction = target.decode(mean).astype(members.dtype, copy=False)
         return prediction[:, 0] if prediction.shape[1] == 1 and self._flat else prediction
 
     def score(self, X, y, sample_weight=None):
@@ -474,7 +474,7 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
     def _watched_score(self, loss):
         if not isinstance(loss, _SCORED_BY_R2):
             return None
-        return lambda raw, y, weight: r2_score(y, loss.predict(raw), sample_weight=weight)
+        return lambda raw, y, weight: _r2(y, loss.predict(raw), weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -484,3 +484,12 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
 
 # The losses scikit-learn's MLPRegressor has; it watches R2 for them.
 _SCORED_BY_R2 = (REGRESSION_LOSSES["squared_error"], REGRESSION_LOSSES["poisson"])
+
+
+def _r2(y, predicted, weight):
+    if len(y) < 2:
+        raise ValueError(
+            "R2 cannot be watched on a validation set of one row. Give more rows, or set "
+            "scoring='loss'."
+        )
+    return r2_score(y, predicted, sample_weight=weight)

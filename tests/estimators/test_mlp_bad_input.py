@@ -1,0 +1,458 @@
+"""Input that no fit can use is refused by name; odd input that can be used gives finite models."""
+
+import linecache
+import pickle
+import re
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csc_array, csr_array, csr_matrix, issparse
+from sklearn.datasets import make_regression
+from sklearn.model_selection import KFold, LeaveOneOut, ShuffleSplit
+
+from skmlp import MLPClassifier, MLPRegressor
+from skmlp.activations import ACTIVATIONS, LeakyReLU
+from skmlp.callbacks import Callback, Checkpoint, TimeLimit
+from skmlp.initializers import INITIALIZERS, HeNormal
+from skmlp.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Huber
+from skmlp.optimizers import LBFGS, SGD, Adam
+from skmlp.schedules import SCHEDULES, Constant, Cosine
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = make_regression(n_samples=40, n_features=3, noise=1.0, random_state=0)
+codes = np.arange(40) % 3
+SMALL = {"hidden_layer_sizes": (4,), "max_iter": 4, "random_state": 0}
+PAIRS = [(MLPRegressor, y), (MLPClassifier, codes)]
+
+
+def refusal(cls, features, target, params=(), **given):
+    """The message with which a fit is refused; a first fit leaves the estimator unfitted."""
+    model = cls(**{**SMALL, **dict(params)})
+    before = dict(vars(model))
+    with pytest.raises((ValueError, TypeError)) as error:
+        model.fit(features, target, **given)
+    assert vars(model) == before
+    return str(error.value)
+
+
+# What each parameter cannot be, one value of each kind. A test below sees to it that none is left
+# out.
+BAD = {
+    "loss": ["squared", None, 1, Huber],
+    "hidden_layer_sizes": ["100", 2.5, True, None, -1, (10, None), [[5]], {5}],
+    "activation": ["Relu", None, 5, LeakyReLU, {"relu"}, [None], ["relu", 5]],
+    "solver": ["ADAM", None, 3, Adam, ["adam"]],
+    "alpha": ["0.1", None, -1.0, np.nan, [0.1], 1j],
+    "batch_size": ["full", 0, 2.5, None, -3, np.nan],
+    "learning_rate": ["linear", 0.1, None, Cosine],
+    "learning_rate_init": ["0.1", None, -0.1, 0, np.nan, np.inf, [0.1]],
+    "power_t": ["0.5", None, -1.0, np.nan],
+    "max_iter": ["10", None, 0, -1, 2.5, np.nan],
+    "shuffle": ["yes", None, 2],
+    "random_state": ["seed", 1.5, -1],
+    "tol": ["1e-4", None, -1.0, np.nan],
+    "verbose": ["yes", None, -1, 1.5],
+    "warm_start": ["yes", None, 2],
+    "momentum": ["0.9", None, -0.1, 1.1, np.nan],
+    "nesterovs_momentum": ["yes", None, 2],
+    "early_stopping": ["always", None, 2, 0.1],
+    "beta_1": ["0.9", None, -0.1, 1.0, np.nan],
+    "beta_2": ["0.9", None, -0.1, 1.0, np.nan],
+    "epsilon": ["1e-8", None, 0.0, -1.0, np.nan],
+    "n_iter_no_change": ["10", None, 0, 2.5, -np.inf, np.nan],
+    "max_fun": ["10", None, 0, 2.5],
+    "weight_decay": ["0.1", None, np.nan],
+    "weight_tol": ["0.1", None, -1.0, np.nan],
+    "init": ["Auto", None, 0.1, HeNormal],
+    "parametrization": [None, 1, True],
+    "input_scale_layer": ["yes", None, 2, 0.5],
+    "feature_scaling": [True, False, 1.0, "z"],
+    "target_scaling": ["yes", None, 2, "standard"],
+    "dropout": ["0.1", None, np.nan, {0.1}, [None], [[0.1]]],
+    "max_grad_norm": ["1", -1.0, np.nan, [1.0]],
+    "delta": ["1", None, -1.0, np.nan],
+    "quantile": ["median", None, 0.0, np.nan, [[0.5]], [None], [0.5, 0.5], [np.nan, 0.5]],
+    "dtype": [None, np.float32, "float", 32, np.dtype("float64")],
+    "combine_inits": [None, True, "mean"],
+    "n_init": ["2", None, -1, np.nan],
+    "callbacks": ["TimeLimit", TimeLimit(1), 3, [TimeLimit], [None], {}],
+    "margin": ["1", None, 0.0, -1.0, np.nan],
+    "class_weight": ["equal", 2.0, [1.0, 2.0], {"a": 1.0}, {0: "heavy"}, {0: None}],
+    "label_smoothing": ["0.1", None, -0.1, 1.0, np.nan],
+}
+# tests/estimators/test_mlp_watching.py has these.
+ELSEWHERE = {"validation_fraction", "scoring"}
+NEEDS = {
+    "delta": {"loss": "huber"},
+    "quantile": {"loss": "quantile"},
+    "margin": {"loss": "weston_watkins"},
+}
+
+
+def bad_values():
+    return [
+        pytest.param(cls, target, name, value, id=f"{cls.__name__}-{name}-{i}")
+        for cls, target in PAIRS
+        for name, values in BAD.items()
+        if name in cls().get_params()
+        for i, value in enumerate(values)
+    ]
+
+
+@pytest.mark.parametrize("cls, target, name, value", bad_values())
+def test_every_parameter_refuses_values_of_other_kinds_by_name(cls, target, name, value):
+    message = refusal(cls, X, target, {**NEEDS.get(name, {}), name: value})
+    assert name in message
+    assert len(message) > 30
+
+
+@pytest.mark.parametrize("cls, target", PAIRS)
+def test_no_parameter_is_left_out_above(cls, target):
+    assert set(cls().get_params()) <= set(BAD) | ELSEWHERE
+
+
+@pytest.mark.parametrize("cls, target", PAIRS)
+def test_an_unknown_parameter_is_named(cls, target):
+    with pytest.raises(TypeError, match="dropuot"):
+        cls(dropuot=0.1)
+    with pytest.raises(ValueError, match="dropuot"):
+        cls().set_params(dropuot=0.1)
+
+
+# Any combination -----------------------------------------------------------------------------
+
+
+class Measure(Callback):
+    def on_epoch_end(self, state):
+        state.record("largest", np.abs(state.theta).max(axis=1))
+        return state.epoch == 3
+
+
+def minus_largest_error(model, features, target):
+    return -float(np.max(model.predict(features) != target))
+
+
+# The first value of each is the default.
+CHOICES = {
+    "hidden_layer_sizes": [(100,), (), (3,), [4, 2], 2, np.array([3])],
+    "activation": ["relu", *sorted(set(ACTIVATIONS) - {"relu"}), ["tanh"], LeakyReLU(0.1)],
+    "solver": ["adam", "sgd", "rmsprop", "lbfgs", SGD(0.5), LBFGS(5)],
+    "alpha": [0.0001, 0.0, 1, 1e4],
+    "batch_size": ["auto", 1, 7, 1000],
+    "learning_rate": ["constant", *sorted(set(SCHEDULES) - {"constant"}), Cosine(), Constant()],
+    "learning_rate_init": [0.001, 1e-300, 0.1, 10.0, 1e6],
+    "power_t": [0.5, 0, 5.0],
+    "shuffle": [True, False],
+    "tol": [1e-4, 0, 1.0, 1e10],
+    "verbose": [False, True, 3],
+    "warm_start": [False, True],
+    "momentum": [0.9, 0, 1.0],
+    "nesterovs_momentum": [True, False],
+    "early_stopping": ["auto", True, False],
+    "validation_fraction": [0.1, 0.0, 0.5, 0.99, KFold(2), ShuffleSplit(3), LeaveOneOut()],
+    "beta_1": [0.9, 0.0],
+    "beta_2": [0.999, 0.0],
+    "epsilon": [1e-8, 1e-300, 10.0],
+    "n_iter_no_change": [10, 1, np.inf],
+    "max_fun": [15000, 1],
+    "weight_decay": [0.0, 0.1, 100.0],
+    "weight_tol": [0.0, 1e-3, 10.0],
+    "init": ["auto", *sorted(INITIALIZERS), HeNormal()],
+    "parametrization": ["standard", "ntk"],
+    "input_scale_layer": [False, True],
+    "feature_scaling": ["standard", "robust", "minmax", None],
+    "dropout": [0.0, 0.5, 0.99, [0.5]],
+    "max_grad_norm": [None, 1.0, 1e-30],
+    "n_init": [1, 2, 3],
+    "combine_inits": ["best", "average"],
+    "callbacks": [None, [], [Measure()], (TimeLimit(100.0), Measure()), "checkpoint"],
+    "dtype": ["auto", "float32", "float64"],
+}
+OF_REGRESSORS = {
+    "loss": ["squared_error", *sorted(set(REGRESSION_LOSSES) - {"squared_error"}), Huber(0.3)],
+    "target_scaling": [True, False],
+    "delta": [1.35, 0.01, 100],
+    "quantile": [0.5, 0.99, [0.1, 0.5, 0.9]],
+    "scoring": [None, "loss", "r2", "neg_mean_absolute_error", minus_largest_error],
+}
+OF_CLASSIFIERS = {
+    "loss": ["log_loss", *sorted(set(CLASSIFICATION_LOSSES) - {"log_loss"})],
+    "margin": [1.0, 0.01, 100.0],
+    "class_weight": [None, "balanced"],
+    "label_smoothing": [0.0, 0.3, 0.99],
+    "scoring": [None, "loss", "accuracy", "balanced_accuracy", minus_largest_error],
+}
+
+
+def constructor_parameters(choices):
+    """A few parameters that differ from their defaults, or many."""
+    names = st.lists(st.sampled_from(sorted(choices)), max_size=14, unique=True)
+    return names.flatmap(
+        lambda some: st.fixed_dictionaries({name: st.sampled_from(choices[name]) for name in some})
+    )
+
+
+CONTAINERS = {
+    "array": np.asarray,
+    "fortran": np.asfortranarray,
+    "list": lambda features: features.tolist(),
+    "frame": lambda features: pd.DataFrame(
+        features, columns=[f"column {i}" for i in range(features.shape[1])]
+    ),
+    "csr": csr_array,
+    "csr_matrix": csr_matrix,
+    "csc": csc_array,
+}
+COLUMNS = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "counts": lambda rng, n: rng.poisson(1.0, size=n).astype(float),
+    "zero": lambda rng, n: np.zeros(n),
+    "constant": lambda rng, n: np.full(n, 0.1),
+    "large constant": lambda rng, n: np.full(n, 1e15 / 3),
+    "huge": lambda rng, n: rng.normal(size=n) * 1e30,
+    "tiny": lambda rng, n: rng.normal(size=n) * 1e-30,
+    "far": lambda rng, n: 1e9 + rng.normal(size=n),
+    "one apart": lambda rng, n: np.where(np.arange(n) == n - 1, 1e12, rng.normal(size=n)),
+    "binary": lambda rng, n: rng.integers(0, 2, size=n).astype(float),
+}
+data = st.fixed_dictionaries(
+    {
+        "n": st.one_of(st.integers(1, 6), st.integers(7, 40)),
+        "columns": st.lists(st.sampled_from(sorted(COLUMNS)), min_size=1, max_size=5),
+        "dtype": st.sampled_from([np.float64, np.float32, np.int64]),
+        "container": st.sampled_from(sorted(CONTAINERS)),
+        "weight": st.sampled_from([None, "ones", "zeros and more", "unequal", "a number"]),
+        "validation": st.sampled_from([None, None, "rows", "one row", "weighted", "other kind"]),
+        "seed": st.integers(0, 20),
+    }
+)
+REAL_TARGETS = {
+    **{name: lambda rng, n, name=name: COLUMNS[name](rng, n) for name in COLUMNS},
+    "positive": lambda rng, n: rng.gamma(1.0, size=n) + 1e-3,
+    "many counts": lambda rng, n: rng.poisson(1000.0, size=n),
+    "integers": lambda rng, n: rng.integers(-5, 5, size=n),
+    "booleans": lambda rng, n: rng.normal(size=n) > 0,
+    "float32": lambda rng, n: rng.normal(size=n).astype(np.float32),
+    "series": lambda rng, n: pd.Series(rng.gamma(1.0, size=n)),
+    "list": lambda rng, n: rng.gamma(1.0, size=n).tolist(),
+    "two columns": lambda rng, n: rng.gamma(1.0, size=(n, 2)),
+    "one column": lambda rng, n: rng.gamma(1.0, size=(n, 1)),
+    "unlike columns": lambda rng, n: np.c_[rng.normal(size=n) * 1e20, np.zeros(n)],
+}
+CLASSES = {
+    "one": lambda rng, n: np.full(n, 3),
+    "two": lambda rng, n: rng.integers(0, 2, size=n),
+    "signs": lambda rng, n: rng.choice([-1.0, 1.0], size=n),
+    "booleans": lambda rng, n: rng.normal(size=n) > 0,
+    "three": lambda rng, n: rng.integers(0, 3, size=n),
+    "strings": lambda rng, n: rng.choice(["a", "bcd", "ä"], size=n),
+    "objects": lambda rng, n: rng.choice(np.array(["no", "yes"], object), size=n),
+    "categorical": lambda rng, n: pd.Series(rng.choice(["no", "yes"], size=n), dtype="category"),
+    "all different": lambda rng, n: np.arange(n),
+    "list": lambda rng, n: rng.integers(0, 3, size=n).tolist(),
+    "one column": lambda rng, n: rng.integers(0, 2, size=(n, 1)),
+    "labels": lambda rng, n: rng.integers(0, 2, size=(n, 3)),
+    "sparse labels": lambda rng, n: csr_matrix(rng.integers(0, 2, size=(n, 3))),
+    "one label": lambda rng, n: np.c_[np.ones(n, int), np.zeros(n, int)],
+}
+
+
+def draw_features(rows, rng, n, container=None):
+    """Columns of the kinds asked for, in the container asked for."""
+    dense = np.stack([COLUMNS[kind](rng, n) for kind in rows["columns"]], axis=1)
+    if rows["dtype"] is np.int64:
+        dense = np.clip(dense, -(2.0**60), 2.0**60)
+    return CONTAINERS[container or rows["container"]](dense.astype(rows["dtype"]))
+
+
+def draw_weights(kind, rng, n):
+    return {
+        None: None,
+        "ones": np.ones(n),
+        "zeros and more": rng.integers(0, 3, size=n),
+        "unequal": np.exp(rng.normal(size=n) * 5).tolist(),
+        "a number": 2.5,
+    }[kind]
+
+
+def draw_arguments(rows, targets, kind):
+    """X, y and what else `fit` gets."""
+    rng = np.random.default_rng(rows["seed"])
+    n = rows["n"]
+    features, target = draw_features(rows, rng, n), targets[kind](rng, n)
+    given = {"sample_weight": draw_weights(rows["weight"], rng, n)}
+    if rows["validation"] is not None:
+        m = 1 if rows["validation"] == "one row" else 12
+        container = "csr" if rows["validation"] == "other kind" else None
+        given |= {"X_val": draw_features(rows, rng, m, container), "y_val": targets[kind](rng, m)}
+        if rows["validation"] == "weighted":
+            given["sample_weight_val"] = rng.integers(0, 3, size=m)
+    return features, target, given
+
+
+# What may be said about data and usage. Everything else is a leak, NumPy's warnings above all.
+KNOWN = (
+    "X_val lies far outside",
+    "Classes with a single row stay",
+    "A column-vector y was passed",
+    "is larger than the",
+    "takes no sample_weight",
+    # Of scikit-learn's, about data.
+    "The number of unique classes is greater than 50%",
+    "X does not have valid feature names",
+    "A single label was found in",
+    "y_pred contains classes not in y_true",
+)
+
+
+def fit_or_refusal(model, features, target, given):
+    """The fitted model, or None if it was refused on purpose and in words."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model.fit(features, target, **given)
+        except (ValueError, TypeError) as error:
+            assert len(str(error)) > 25
+            check_raised_on_purpose(error)
+            return None
+        finally:
+            strange = [
+                str(w.message)
+                for w in caught
+                if w.category.__name__ != "ConvergenceWarning"
+                and not any(words in str(w.message) for words in KNOWN)
+            ]
+            assert not strange, strange
+    return model
+
+
+def check_raised_on_purpose(error):
+    """An error that a line `raise ...` has made, not one that an operation has stumbled over."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    line = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+    assert line.strip().startswith("raise"), line
+
+
+def documented_attributes(cls):
+    """Names in the section Attributes of the docstring."""
+    section = cls.__doc__.partition("    Attributes\n")[2].partition("    See Also\n")[0]
+    heads = re.findall(r"^    (\w[\w, ]*) : ", section, flags=re.MULTILINE)
+    return [name.strip() for head in heads for name in head.split(",")]
+
+
+def check_attributes(model, features):
+    averages = model.theta_.ndim == 2
+    clips = model.feature_scaling == "robust" and not issparse(features)
+    for name in documented_attributes(type(model)):
+        expected = {
+            "coefs_": not averages and not clips,
+            "estimators_": averages,
+            "feature_names_in_": isinstance(features, pd.DataFrame),
+        }
+        expected["intercepts_"] = expected["coefs_"]
+        assert hasattr(model, name) == expected.get(name, True), name
+    assert np.isfinite(model.theta_).all() and np.isfinite(model.loss_)
+    assert np.isfinite(model.loss_curve_).all() and len(model.loss_curve_) >= 1
+    assert len(model.loss_curve_) == model.n_iter_ <= model.max_iter
+    assert {len(column) for column in model.history_.values()} == {model.n_iter_}
+    assert model.n_features_in_ == np.shape(features)[1]
+    assert len(model.init_losses_) == model.n_init
+    assert model.stop_reason_.endswith(".")
+
+
+def check_pickle(model, method, features):
+    loaded = pickle.loads(pickle.dumps(model))
+    again, first = (getattr(one, method)(features) for one in (loaded, model))
+    np.testing.assert_array_equal(again, first)
+
+
+def check_hidden_features(model, features, n):
+    if not np.size(model.hidden_layer_sizes):
+        assert not hasattr(model, "transform")
+        return
+    hidden = model.transform(features)
+    assert hidden.shape == (n, len(model.get_feature_names_out()))
+    assert np.isfinite(hidden).all()
+
+
+quick = settings(
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def fitted(cls, params, arguments, max_iter):
+    """The fitted model, or None; a checkpoint is a file of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        if params.get("callbacks") == "checkpoint":
+            params = {**params, "callbacks": [Checkpoint(Path(folder) / "fit.npz", every=2)]}
+        model = cls(**{"hidden_layer_sizes": (5,), **params}, max_iter=max_iter, random_state=0)
+        return fit_or_refusal(model, *arguments)
+
+
+@quick
+@given(
+    constructor_parameters({**CHOICES, **OF_REGRESSORS}),
+    data,
+    st.sampled_from(list(REAL_TARGETS)),
+    st.sampled_from([1, 4]),
+)
+def test_any_regressor_is_finite_or_refused(params, rows, kind, max_iter):
+    features, target, given = draw_arguments(rows, REAL_TARGETS, kind)
+    model = fitted(MLPRegressor, params, (features, target, given), max_iter)
+    if model is None:
+        return
+    n, shape = rows["n"], np.shape(target)
+    predicted = model.predict(features)
+    several = params.get("loss") == "quantile" and np.ndim(model.quantile)
+    assert predicted.shape == (n, 3) if several else predicted.shape == shape or shape == (n, 1)
+    assert np.isfinite(predicted).all()
+    assert predicted.dtype == model.theta_.dtype
+    weight = given["sample_weight"] if np.ndim(given["sample_weight"]) else None
+    if n > 1:
+        assert np.isfinite(model.score(features, target, weight))
+    check_attributes(model, features)
+    check_hidden_features(model, features, n)
+    check_pickle(model, "predict", features)
+
+
+@quick
+@given(constructor_parameters({**CHOICES, **OF_CLASSIFIERS}), data, st.sampled_from(list(CLASSES)),
+       st.sampled_from([1, 4]))  # fmt: skip
+def test_any_classifier_is_finite_or_refused(params, rows, kind, max_iter):
+    features, target, given = draw_arguments(rows, CLASSES, kind)
+    model = fitted(MLPClassifier, params, (features, target, given), max_iter)
+    if model is None:
+        return
+    n, labels = rows["n"], len(model.classes_)
+    predicted, decision = model.predict(features), model.decision_function(features)
+    multilabel = "label" in kind
+    assert predicted.shape == ((n, labels) if multilabel else (n,))
+    assert multilabel or np.isin(predicted, model.classes_).all()
+    assert decision.shape == ((n, labels) if multilabel or labels > 2 else (n,))
+    assert np.isfinite(decision).all()
+    assert hasattr(model, "predict_proba") == (model.loss == "log_loss")
+    if hasattr(model, "predict_proba"):
+        probabilities = model.predict_proba(features)
+        assert probabilities.shape == (n, labels)
+        assert (probabilities >= 0).all() and (probabilities <= 1).all()
+        if not multilabel:
+            np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-5)
+        assert np.isfinite(model.predict_log_proba(features)).all()
+    weight = given["sample_weight"] if np.ndim(given["sample_weight"]) else None
+    assert 0 <= model.score(features, target, weight) <= 1
+    check_attributes(model, features)
+    check_hidden_features(model, features, n)
+    check_pickle(model, "decision_function", features)
