@@ -56,10 +56,9 @@ def choose(state, average):
     ValueError
         When all have diverged and none has a watched best to go back to.
     """
-    lost = state.diverged & (state.best_epoch == 0)
-    if lost.all():
+    usable = np.flatnonzero(state.usable())
+    if not len(usable):
         raise ValueError(f"{NON_FINITE} {state.reasons[0]} {ADVICE}")
-    usable = np.flatnonzero(~lost)
     # When the user ends the training early, some restarts may not even have begun.
     begun = usable[state.last_epoch[usable] > 0]
     usable = begun if len(begun) else usable[:1]
@@ -75,7 +74,7 @@ def report(state, members, optimizer):
 
     `optimizer` is None for a single pass, which need not converge.
     """
-    lost = np.flatnonzero(state.diverged & (state.best_epoch == 0))
+    lost = np.flatnonzero(~state.usable())
     if len(lost):
         warn(
             f"{len(lost)} of {len(state.theta)} restarts diverged and are dropped: "

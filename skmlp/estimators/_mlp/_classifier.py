@@ -186,9 +186,9 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
         DataFrame. NaN stands for what was not measured.
     early_stopping_ : bool
         What ``early_stopping="auto"`` stands for.
-    init_losses_ : ndarray of shape (n_init,)
-        Loss of every start: on the validation set at its best epoch, or else of the last training
-        epoch. NaN for a start that diverged.
+    init_losses_ : ndarray of shape (n_starts,)
+        Loss of every start (of the networks that a warm start goes on with): on the validation
+        set at its best epoch, or else of the last training epoch. NaN for one that diverged.
     estimators_ : list of estimators
         The starts, each as a fitted estimator; only with ``combine_inits="average"``. The curves
         and best values are then means of the starts, `best_iteration_` is a list, and
