@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import issparse
 
 # Mapped arrays of more bytes are shuffled within blocks of rows, at nearly the speed of sequential
 # reading. Smaller ones stay in the page cache and are shuffled as a whole, so that a fit does not
@@ -163,13 +164,17 @@ class TrainingSet:
         for start in range(0, len(self), batch_size):
             part = slice(start, min(start + batch_size, len(self)))
             part = part if order is None else order[part]
-            y = gather(self.y, part, work, "y")
+            x = self.rows.take(part, work)
+            y = self._target(part, x, work)
             if self.weight is None:
                 weight, total = None, float(len(y))
             else:
                 weight = gather(self.weight, part, work, "weight")
                 total = float(weight.sum(dtype=np.float64))
-            yield self.rows.take(part, work), y, weight, total
+            yield x, y, weight, total
+
+    def _target(self, part, x, work):
+        return gather(self.y, part, work, "y")
 
     def targets(self):
         """Targets and weights (or None) of the rows that take part."""
@@ -180,3 +185,15 @@ class TrainingSet:
     def positions(self):
         """A new array of the positions that take part, to be shuffled."""
         return np.arange(len(self.rows)) if self.index is None else self.index.copy()
+
+
+@dataclass(frozen=True)
+class Reconstruction(TrainingSet):
+    """Rows that are their own targets; `y` holds their weighted mean, of shape (1, n_features)."""
+
+    def _target(self, part, x, work):
+        return x.toarray() if issparse(x) else x[0]
+
+    def targets(self):
+        """The mean row, which stands for all where a best constant is sought; no weights."""
+        return self.y, None

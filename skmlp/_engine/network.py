@@ -118,6 +118,8 @@ class Workspace:
         self._adds = network.adds(accumulate)
         self._kept = kept
         self._caches = {}
+        # A second workspace for what an objective computes without noise.
+        self.clean = None
 
     def caches(self, rows):
         """One cache per layer for batches of `rows` rows."""
@@ -130,15 +132,15 @@ class Workspace:
         return caches
 
     def _allocate(self, rows):
-        caches, in_place = [], False
-        for i, (layer, adds) in enumerate(zip(self.network.layers, self._adds, strict=True)):
+        caches, in_place, layers = [], False, self.network.layers
+        for i, (layer, adds) in enumerate(zip(layers, self._adds, strict=True)):
             space = Space(
                 self.members,
                 rows,
                 self.work,
                 path=(i,),
                 in_place=in_place,
-                input_grad=i > 0 or self._input_grad,
+                input_grad=self._input_grad or any(before.blocks for before in layers[:i]),
                 adds=adds,
                 **self._options,
             )

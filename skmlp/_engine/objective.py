@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .memory import Scratch
-from .network import Workspace, evaluate
+from .network import Workspace, block_rows
 from .penalties import L2
 
 
@@ -28,17 +28,27 @@ class Objective:
     alpha: float = 0.0
     penalties: tuple = ()
 
-    def workspace(self, members, dtype, **options):
+    def workspace(self, members, dtype, training=False, rngs=()):
         """A workspace with the passes that the penalties need."""
-        return Workspace(
-            self.network,
-            members,
-            dtype,
-            input_grad=any(penalty.input_grad for penalty in self.penalties),
-            accumulate=any(penalty.writes_grad for penalty in self.penalties),
-            kept=frozenset(penalty.depth for penalty in self.penalties),
-            **options,
-        )
+        accumulate = any(penalty.writes_grad for penalty in self.penalties)
+
+        def pass_for(clean, training):
+            penalties = [penalty for penalty in self.penalties if penalty.clean == clean]
+            return Workspace(
+                self.network,
+                members,
+                dtype,
+                input_grad=any(penalty.input_grad for penalty in penalties),
+                accumulate=accumulate,
+                kept=frozenset(penalty.depth for penalty in penalties),
+                training=training,
+                rngs=rngs,
+            )
+
+        workspace = pass_for(False, training)
+        if any(penalty.clean for penalty in self.penalties):
+            workspace.clean = pass_for(True, False)
+        return workspace
 
     def value_and_grad(self, theta, x, y, weight, workspace, grad):
         """Weighted sums over the rows of x, without the penalty on parameters.
@@ -66,12 +76,14 @@ class Objective:
             losses *= weight
             d *= weight[:, np.newaxis]
         values = losses.sum(axis=1, dtype=np.float64)
-        extra = None
+        extra = {}
         if self.penalties:
             if any(penalty.writes_grad for penalty in self.penalties):
                 grad.fill(0.0)
-            extra = self._penalize(theta, caches, weight, work, values, grad)
+            extra = self._penalize(theta, False, caches, weight, work, values, grad)
         self.network.backward(theta, d, caches, grad, extra=extra)
+        if workspace.clean is not None:
+            self._pass_without_noise(theta, x, weight, workspace.clean, values, grad)
         return values
 
     def finish(self, theta, values, grad, weight_sum, work):
@@ -87,15 +99,36 @@ class Objective:
             values = values + L2(self.alpha).add(self.network, theta, grad, work)
         return values / weight_sum, 1.0 / weight_sum
 
-    def mean_loss(self, theta, data, workspace):
-        """Mean loss of each member over a data set, without penalties, and the raw outputs."""
-        raw = evaluate(self.network, theta, data.rows, data.index, workspace=workspace)
-        y, weight = data.targets()
-        return mean_loss(self.loss, y, raw, weight), raw
+    def mean_loss(self, theta, data, workspace, collect=False):
+        """Mean loss of each member over a data set, block by block, without penalties.
 
-    def _penalize(self, theta, caches, weight, work, values, grad):
+        With `collect`, the raw outputs of shape (members, rows, n_raw) too, else None.
+        """
+        values, total, outputs = np.zeros(len(theta)), 0.0, []
+        block = block_rows(self.network, len(theta))
+        for x, y, weight, weight_sum in data.batches(block, None, workspace.work):
+            raw = self.network.forward(theta, x, workspace.caches(len(y)))
+            values += _row_losses(self.loss, y, raw, weight, workspace.work).sum(axis=1)
+            total += weight_sum
+            if collect:
+                outputs.append(raw.copy())
+        return values / total, np.concatenate(outputs, axis=1) if collect else None
+
+    def _pass_without_noise(self, theta, x, weight, workspace, values, grad):
+        """Penalties at the uncorrupted input, and their gradients."""
+        depth = max(penalty.depth for penalty in self.penalties if penalty.clean)
+        caches, work = workspace.caches(x.shape[-2]), workspace.work
+        h = self.network.forward(theta, x, caches, stop=depth)
+        extra = self._penalize(theta, True, caches, weight, work, values, grad)
+        d = work("d clean", h.shape)
+        d.fill(0.0)
+        self.network.backward(theta, d, caches, grad, stop=depth, extra=extra)
+
+    def _penalize(self, theta, clean, caches, weight, work, values, grad):
         extra = {}
         for penalty in self.penalties:
+            if penalty.clean != clean:
+                continue
             depth = penalty.depth
             h = caches[depth - 1].out
             value, d = penalty.value_and_grad(self.network, theta, h, caches, weight, grad, work)
@@ -107,6 +140,12 @@ class Objective:
 
 def mean_loss(loss, y, raw, weight=None):
     """Weighted mean of a loss over rows, in float64, for raw outputs (members, rows, n_raw)."""
-    losses = np.empty(raw.shape[:2], raw.dtype)
-    loss.loss_grad(y, raw, losses, np.empty_like(raw), Scratch(raw.dtype))
-    return np.average(losses.astype(np.float64), axis=1, weights=weight)
+    values = _row_losses(loss, y, raw, weight, Scratch(raw.dtype)).sum(axis=1)
+    return values / (len(y) if weight is None else np.sum(weight, dtype=np.float64))
+
+
+def _row_losses(loss, y, raw, weight, work):
+    losses, grad = work("losses", raw.shape[:2]), work("d raw", raw.shape)
+    loss.loss_grad(y, raw, losses, grad, work)
+    losses = losses.astype(np.float64)
+    return losses if weight is None else losses * weight

@@ -39,10 +39,14 @@ class OutputPenalty(ABC):
         Whether the gradient with respect to the network's input must be computed.
     writes_grad : bool
         Whether the penalty adds to the gradient of the parameters itself.
+    clean : bool
+        Whether h is that of the uncorrupted input, without noise and dropout. It takes a pass of
+        its own, and `depth` layers have to be the network's whole way to h.
     """
 
     input_grad = False
     writes_grad = False
+    clean = False
 
     @abstractmethod
     def value_and_grad(self, network, theta, h, caches, weight, grad, work):
@@ -70,6 +74,32 @@ class CodePenalty(OutputPenalty):
 
 
 @dataclass(frozen=True)
+class RatePenalty(OutputPenalty):
+    """strength * sum_j KL(rate || mean of h_j over the batch), for h between 0 and 1.
+
+    KL(p || q) = p log(p / q) + (1 - p) log((1 - p) / (1 - q)); Ng (2011), Sparse autoencoder,
+    lecture notes of CS294A. Means are held off 0 and 1 by EDGE, so that dead units can recover.
+    """
+
+    depth: int
+    strength: float
+    rate: float
+
+    EDGE = 1e-4
+
+    def value_and_grad(self, network, theta, h, caches, weight, grad, work):
+        weight = np.ones(h.shape[1], h.dtype) if weight is None else weight
+        total = weight.sum(dtype=np.float64)
+        mean = np.einsum("b,mbj->mj", weight, h).astype(np.float64) / total
+        q, p = np.clip(mean, self.EDGE, 1.0 - self.EDGE), self.rate
+        divergence = p * np.log(p / q) + (1.0 - p) * np.log((1.0 - p) / (1.0 - q))
+        slope = self.strength * ((1.0 - p) / (1.0 - q) - p / q)
+        d = work(("rate penalty", self), h.shape)
+        np.multiply(weight[:, np.newaxis], slope[:, np.newaxis].astype(h.dtype), out=d)
+        return self.strength * total * divergence.sum(axis=1), d
+
+
+@dataclass(frozen=True)
 class Contractive(OutputPenalty):
     """strength * ||J||_F^2 for every row, J the Jacobian of h by the network's input.
 
@@ -86,11 +116,13 @@ class Contractive(OutputPenalty):
     exact : bool
         Whether to take all unit vectors; otherwise one vector of signs per row is drawn from the
         generator of each member.
+    clean : bool
     """
 
     depth: int
     strength: float
     exact: bool = True
+    clean: bool = False
 
     input_grad = True
     writes_grad = True

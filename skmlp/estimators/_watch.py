@@ -29,7 +29,8 @@ class Watch:
     def __call__(self, theta):
         if self.workspace is None:
             self.workspace = self.objective.workspace(len(theta), theta.dtype)
-        losses, raw = self.objective.mean_loss(theta, self.data, self.workspace)
+        collect = self.score is not None
+        losses, raw = self.objective.mean_loss(theta, self.data, self.workspace, collect)
         if self.score is None:
             return -losses, losses
         scores = [

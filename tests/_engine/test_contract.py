@@ -9,7 +9,7 @@ from skmlp._engine.layers import Activate, Columns, Dense, Dropout
 from skmlp._engine.memory import Layout
 from skmlp._engine.network import Network, Workspace, evaluate, multilayer_perceptron
 from skmlp._engine.objective import Objective
-from skmlp._engine.penalties import CodePenalty, Contractive
+from skmlp._engine.penalties import CodePenalty, Contractive, RatePenalty
 from skmlp.activations import ACTIVATIONS
 from skmlp.initializers import INITIALIZERS
 from skmlp.losses import SquaredError
@@ -81,10 +81,21 @@ def data():
         lambda depth: (CodePenalty(depth, 0.2, power=1),),
         lambda depth: (CodePenalty(depth, 0.2, power=2), CodePenalty(4, 0.1, power=2)),
         lambda depth: (Contractive(depth, 0.3), CodePenalty(depth, 0.2, power=2)),
+        lambda depth: (RatePenalty(depth, 0.4, rate=0.1),),
+        lambda depth: (Contractive(depth, 0.3, clean=True), RatePenalty(depth, 0.2, 0.3)),
         # Of a dense layer before an activation in place, and two of one layer.
         lambda depth: (CodePenalty(1, 0.1, 2), CodePenalty(depth, 0.2, 2), CodePenalty(depth, 0.1)),
     ],
-    ids=["none", "contractive", "l1", "l2 at two depths", "contractive and l2", "three"],
+    ids=[
+        "none",
+        "contractive",
+        "l1",
+        "l2 at two depths",
+        "contractive and l2",
+        "rate",
+        "clean contractive and rate",
+        "three",
+    ],
 )
 @pytest.mark.parametrize("kind", ["shared rows", "rows of each member", "CSR"])
 def test_gradient_of_tied_network(data, kind, penalties, weighted, per_unit):

@@ -5,6 +5,8 @@ import pickle
 import re
 import tempfile
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +126,350 @@ def test_an_unknown_parameter_is_named(cls, target):
         cls(dropuot=0.1)
     with pytest.raises(ValueError, match="dropuot"):
         cls().set_params(dropuot=0.1)
+
+
+# Odd rows --------------------------------------------------------------------------------------
+
+LOSSES = {"squared_error", "absolute_error", "huber", "quantile", "log_cosh", "poisson", "gamma"}
+COUNTED = {"poisson", "gamma"}
+
+
+def test_every_loss_is_in_the_list():
+    assert LOSSES == set(REGRESSION_LOSSES)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("unit", [1e30, 1e-30])
+def test_the_unit_of_y_does_not_matter(loss, unit, solver):
+    """All losses but poisson, whose y is not scaled, train on the same numbers."""
+    target = np.exp(y / 100.0) if loss in COUNTED else y
+    settings = {**SMALL, "loss": loss, "solver": solver}
+    for dtype, rtol in ((np.float64, 1e-6), (np.float32, 1e-2)):
+        features = X.astype(dtype)
+        expected = MLPRegressor(**settings).fit(features, target)
+        model = MLPRegressor(**settings).fit(features, target * unit)
+        predicted = model.predict(features)
+        assert np.isfinite(predicted).all() and predicted.dtype == dtype
+        if loss != "poisson":
+            np.testing.assert_allclose(
+                predicted / dtype(unit), expected.predict(features), rtol=rtol, atol=rtol
+            )
+            assert model.score(features, target * unit) == pytest.approx(
+                expected.score(features, target), abs=rtol
+            )
+        else:
+            assert 0.1 < np.median(predicted / target / unit) < 10.0
+
+
+@pytest.mark.parametrize("feature_scaling", ["standard", "robust", "minmax"])
+@pytest.mark.parametrize("cls, target", PAIRS)
+@pytest.mark.parametrize("unit", [1e30, 1e-30])
+def test_the_unit_of_x_does_not_matter(cls, target, unit, feature_scaling):
+    settings = {**SMALL, "feature_scaling": feature_scaling}
+    for dtype, rtol in ((np.float64, 1e-6), (np.float32, 1e-2)):
+        expected = transformed(cls(**settings).fit(X.astype(dtype), target), X.astype(dtype))
+        features = (X * unit).astype(dtype)
+        model = cls(**settings).fit(features, target)
+        np.testing.assert_allclose(transformed(model, features), expected, rtol=rtol, atol=rtol)
+
+
+def transformed(model, features):
+    """What a change of a prediction shows in."""
+    return getattr(model, "decision_function", model.predict)(features)
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("constant", [3.0, 1e15])
+def test_a_constant_y_is_predicted(loss, dtype, constant):
+    settings = {**SMALL, "loss": loss, "max_iter": 500, "learning_rate_init": 0.01}
+    model = MLPRegressor(**settings).fit(X.astype(dtype), np.full(40, constant))
+    tolerance = 0.3 if loss in COUNTED else 0.1
+    np.testing.assert_allclose(
+        model.predict(X.astype(dtype)) / dtype(constant), 1.0, rtol=tolerance
+    )
+
+
+# BUG: squares of the gradient overflow in float32, so that no step is made.
+def test_poisson_learns_large_counts_in_float32():
+    settings = {**SMALL, "loss": "poisson", "max_iter": 500, "learning_rate_init": 0.01}
+    model = MLPRegressor(**settings).fit(X.astype(np.float32), np.full(40, 1e25))
+    predicted = model.predict(X.astype(np.float32))
+    np.testing.assert_allclose(predicted / np.float32(1e25), 1.0, rtol=0.3)
+
+
+@pytest.mark.parametrize("target", [np.full(40, 1e-30), np.zeros(40), np.full((40, 2), -1e-30)])
+def test_a_constant_y_near_zero_is_almost_zero(target):
+    """Its standard deviation says nothing about the unit, so that 1 stands for it."""
+    model = MLPRegressor(**{**SMALL, "max_iter": 500, "learning_rate_init": 0.01}).fit(X, target)
+    assert np.abs(model.predict(X)).max() < 0.5
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e15 / 3, -1e17 / 3])
+@pytest.mark.parametrize("feature_scaling", ["standard", "robust", "minmax"])
+@pytest.mark.parametrize("convert", [np.asarray, csr_array], ids=["dense", "sparse"])
+def test_constant_columns_change_little(constant, feature_scaling, convert):
+    check_constant_column(constant, feature_scaling, convert)
+
+
+# BUG: the rounding error of the mean of 1e30, 3e14, is what stays of the column.
+def test_very_large_constant_columns_change_little():
+    check_constant_column(1e30, "standard", np.asarray)
+
+
+def check_constant_column(constant, feature_scaling, convert):
+    settings = {**SMALL, "feature_scaling": feature_scaling, "hidden_layer_sizes": ()}
+    settings |= {"max_iter": 300, "learning_rate_init": 0.05}
+    for cls, target in PAIRS:
+        more = np.column_stack([X, np.full(40, constant)])
+        score = cls(**settings).fit(convert(X), target).score(convert(X), target)
+        model = cls(**settings).fit(convert(more), target)
+        assert model.score(convert(more), target) > score - 0.06
+
+
+@pytest.mark.parametrize("feature_scaling", ["standard", "robust", "minmax", None])
+def test_with_constant_features_only_the_best_constant_is_predicted(feature_scaling):
+    settings = {**SMALL, "feature_scaling": feature_scaling, "alpha": 0.0, "solver": "lbfgs"}
+    settings["max_iter"] = 200
+    features = np.full((40, 2), 0.1)
+    model = MLPRegressor(**settings).fit(features, y)
+    np.testing.assert_allclose(model.predict(features), y.mean(), atol=0.001 * y.std())
+    target = np.repeat([0, 1], [10, 30])
+    classifier = MLPClassifier(**settings).fit(features, target)
+    np.testing.assert_allclose(classifier.predict_proba(features)[:, 1], 0.75, atol=0.001)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop", "lbfgs"])
+def test_one_row_is_learned_by_heart(solver):
+    settings = {**SMALL, "solver": solver, "max_iter": 500, "learning_rate_init": 0.01}
+    model = MLPRegressor(**settings).fit(X[:1], y[:1])
+    np.testing.assert_allclose(model.predict(X[:1]), y[:1], rtol=0.01)
+    classifier = MLPClassifier(**settings).fit(X[:1], ["only"])
+    assert classifier.predict(X).tolist() == ["only"] * 40
+    np.testing.assert_array_equal(classifier.predict_proba(X), 1.0)
+
+
+# BUG: the estimator has loss_ = nan, empty curves, n_iter_ = 0, and no validation scores.
+@pytest.mark.parametrize("watch", [False, True])
+@pytest.mark.parametrize("n_init", [1, 2])
+def test_lbfgs_that_is_done_at_the_start_has_all_attributes(watch, n_init):
+    given = {"X_val": X, "y_val": y} if watch else {}
+    model = MLPRegressor(**SMALL, solver="lbfgs", tol=1e6, n_init=n_init).fit(X, y, **given)
+    assert model.n_iter_ == len(model.loss_curve_) >= 1
+    assert np.isfinite(model.loss_) and np.isfinite(model.init_losses_).all()
+    if watch:
+        assert np.isfinite(model.validation_scores_).all()
+
+
+# BUG: R2 is computed in float32, where squares overflow (nan) or vanish (1.0).
+@pytest.mark.parametrize("unit", [1e25, 1e-25])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_scores_of_float32_do_not_depend_on_the_unit(unit):
+    features, target = X.astype(np.float32), y.astype(np.float32)
+    expected = MLPRegressor(**SMALL).fit(features, target).score(features, target)
+    large = target * np.float32(unit)
+    score = MLPRegressor(**SMALL).fit(features, large).score(features, large)
+    assert score == pytest.approx(expected, abs=1e-3)
+
+
+# BUG: the fit succeeds and predicts inf.
+def test_targets_that_float32_cannot_hold_are_refused():
+    message = refusal(MLPRegressor, X.astype(np.float32), y * 1e40)
+    assert "y" in message and "float32" in message
+
+
+# BUG: NumPy warns of an overflow in a cast and the predictions are NaN.
+@pytest.mark.parametrize("feature_scaling", ["standard", None])
+def test_rows_that_float32_cannot_hold_are_refused(feature_scaling):
+    model = MLPRegressor(**SMALL, dtype="float32", feature_scaling=feature_scaling).fit(X, y)
+    with pytest.raises(ValueError, match="X.*float32|float32.*X"):
+        model.predict(X * 1e60)
+
+
+# BUG: np.nanmean of losses that are all NaN warns.
+def test_a_fit_that_diverges_is_reported_line_by_line(capsys):
+    rng = np.random.default_rng(0)
+    model = MLPRegressor(
+        "poisson", (4,), solver="sgd", learning_rate_init=1e300, verbose=True, batch_size=2,
+        feature_scaling=None,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="non-finite"):
+        model.fit(X * 1e3, rng.poisson(100.0, size=40))
+    assert "non-finite" in capsys.readouterr().out
+
+
+# BUG: each epoch warns, nothing is ever best: best_iteration_ is 0, best_validation_score_ -inf.
+@pytest.mark.parametrize("scoring", ["r2", lambda model, features, target: float("nan")])
+def test_a_watched_score_that_is_never_a_number_is_refused(scoring):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        message = refusal(MLPRegressor, X, y, {"scoring": scoring}, X_val=X[:1], y_val=y[:1])
+    assert "scoring" in message
+
+
+# Rows and targets that no call can use -----------------------------------------------------------
+
+with_nan, with_inf = X.copy(), X.copy()
+with_nan[3, 1], with_inf[3, 1] = np.nan, -np.inf
+BAD_ROWS = {
+    "nan": (with_nan, "NaN"),
+    "inf": (with_inf, "infinity"),
+    "none": (np.array([[1.0, None, 2.0]] * 40), "NaN"),
+    "sparse nan": (csr_array(with_nan), "NaN"),
+    "words": ([["a", "b", "c"]] * 40, "numeric|convert"),
+    "complex": (X * 1j, "(?i)complex"),
+    "ragged": ([[1.0, 2.0, 3.0], [1.0]] * 20, "sequence|inhomogeneous"),
+    "vector": (X[:, 0], "1D array(.|\\n)*reshape"),
+    "number": (3.0, "scalar|dimension|array"),
+    "cube": (X.reshape(40, 3, 1), r"X\.reshape\(len\(X\), -1\)"),
+    "empty": (X[:0], "0 sample"),
+    "narrow": (X[:, :2], "2 features.*3 features"),
+    "wide": (np.column_stack([X, X]), "6 features.*3 features"),
+}
+USES = [
+    *((MLPRegressor, y, name) for name in ("predict", "transform", "score")),
+    *(
+        (MLPClassifier, codes, name)
+        for name in ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
+    ),
+]
+
+
+@pytest.mark.parametrize("feature_scaling", ["standard", None])
+@pytest.mark.parametrize("cls, target, name", USES)
+@pytest.mark.parametrize("kind", BAD_ROWS)
+def test_rows_that_a_fitted_model_cannot_use(kind, cls, target, name, feature_scaling):
+    rows, words = BAD_ROWS[kind]
+    model = cls(**SMALL, feature_scaling=feature_scaling).fit(X, target)
+    arguments = (rows, target) if name == "score" else (rows,)
+    with pytest.raises((ValueError, TypeError), match=words):
+        getattr(model, name)(*arguments)
+
+
+# BUG: a list that NumPy makes an array of objects is taken as it is. Here fit and predict raise
+# UFuncTypeError, and with feature_scaling=None predictions for None are NaN.
+@pytest.mark.parametrize("feature_scaling", ["standard", None])
+def test_lists_of_objects_are_treated_like_arrays_of_objects(feature_scaling):
+    settings = {**SMALL, "feature_scaling": feature_scaling}
+    rows = [[Decimal(7) / 2, Fraction(1, 3), True], [Decimal(1), Fraction(1, 2), False]] * 20
+    expected = MLPRegressor(**settings).fit(np.array(rows), y).predict(np.array(rows))
+    model = MLPRegressor(**settings).fit(rows, y)
+    np.testing.assert_allclose(model.predict(rows), expected)
+    holes = [[1.0, None, 2.0]] * 40
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict(holes)
+    assert "NaN" in refusal(MLPRegressor, holes, y, settings)
+    assert "NaN" in refusal(MLPRegressor, X, y, settings, X_val=holes, y_val=y)
+
+
+# BUG: UFuncTypeError, "cannot use operands with types dtype('<M8[D]') and dtype('float64')".
+def test_dates_are_refused_in_words():
+    dates = np.full((40, 3), np.datetime64("2020-01-01"))
+    assert re.search("numeric|numbers|convert", refusal(MLPRegressor, dates, y))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BAD_ROWS if kind not in ("narrow", "wide")])
+@pytest.mark.parametrize("cls, target", PAIRS)
+def test_rows_that_cannot_be_trained_on(cls, target, kind):
+    rows, words = BAD_ROWS[kind]
+    assert re.search(words, refusal(cls, rows, target))
+
+
+@pytest.mark.parametrize("kind", BAD_ROWS)
+@pytest.mark.parametrize("cls, target", PAIRS)
+def test_rows_that_cannot_be_watched_are_named(cls, target, kind):
+    rows, words = BAD_ROWS[kind]
+    message = refusal(cls, X, target, X_val=rows, y_val=target)
+    assert re.search(words, message)
+    assert "X_val" in message
+
+
+mixed = np.array(["a", 1.0, "b", None] * 10, dtype=object)
+BAD_TARGETS = [
+    (MLPRegressor, {}, np.where(np.arange(40) == 7, np.nan, y), "NaN"),
+    (MLPRegressor, {}, np.where(np.arange(40) == 7, np.inf, y), "infinity"),
+    (MLPRegressor, {}, ["high"] * 40, "high|numeric|string"),
+    (MLPRegressor, {}, y * 1j, "(?i)complex"),
+    (MLPRegressor, {}, y[:39], "inconsistent.*40, 39"),
+    (MLPRegressor, {}, y[:, np.newaxis, np.newaxis], "dim 3|shape"),
+    (MLPRegressor, {}, np.empty((40, 0)), "0 feature|column|minimum"),
+    (MLPRegressor, {"loss": "poisson"}, -np.ones(40), "poisson.*-1.0 in row 0"),
+    (MLPRegressor, {"loss": "gamma"}, np.zeros(40), "gamma.*0.0 in row 0"),
+    (MLPClassifier, {}, np.where(codes == 1, np.nan, codes), "NaN"),
+    (MLPClassifier, {}, mixed, "float, str|NoneType"),
+    (MLPClassifier, {}, [None] * 40, "None|type|label"),
+    (MLPClassifier, {}, y, "continuous"),
+    (MLPClassifier, {}, codes[:39], "inconsistent.*40, 39"),
+    (MLPClassifier, {}, codes.reshape(40, 1, 1), "dim 3|shape|type"),
+    (MLPClassifier, {}, np.column_stack([codes, codes]), "MultiOutputClassifier"),
+    (MLPClassifier, {}, np.column_stack([codes, y]), "continuous|label"),
+]
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["y", "y_val"])
+@pytest.mark.parametrize("cls, params, bad, words", BAD_TARGETS)
+def test_targets_that_cannot_be_used(cls, params, bad, words, watched):
+    if watched:
+        good = np.abs(y) + 1.0 if cls is MLPRegressor else codes
+        message = refusal(cls, X, good, params, X_val=X, y_val=bad)
+        assert "y_val" in message
+    else:
+        message = refusal(cls, X, bad, params)
+    assert re.search(words, message)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [np.full(40, np.nan), np.full(40, np.inf), np.ones((40, 1)), -1.0, 0.0, np.ones(3)],
+    ids=["nan", "inf", "column", "a negative number", "zero", "few"],
+)
+@pytest.mark.parametrize("name", ["sample_weight", "sample_weight_val"])
+@pytest.mark.parametrize("cls, target", PAIRS)
+def test_weights_that_cannot_be_used_are_named(cls, target, name, weights):
+    given = {"X_val": X, "y_val": target} if name == "sample_weight_val" else {}
+    assert name in refusal(cls, X, target, **given, **{name: weights})
+
+
+# BUG: the messages do not name what is wrong: an argument, or that values are missing.
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"y": [None] * 40}, "NaN|None|missing"),
+        ({"y": np.array([1.0, None] * 20)}, "NaN|None|missing"),
+        ({"sample_weight": ["a"] * 40}, "sample_weight"),
+        ({"X_val": X, "y_val": 3.0}, "y_val"),
+    ],
+)
+def test_messages_that_could_be_clearer(given, words):
+    arguments = {"y": y, **given}
+    assert re.search(words, refusal(MLPRegressor, X, arguments.pop("y"), **arguments))
+
+
+def test_unknown_arguments_of_fit_are_named():
+    with pytest.raises(TypeError, match="x_val"):
+        MLPRegressor().fit(X, y, x_val=X, y_val=y)
+
+
+@pytest.mark.parametrize("given", [{"y": None}, {}])
+@pytest.mark.parametrize("cls", [MLPRegressor, MLPClassifier])
+def test_a_missing_y_is_named(cls, given):
+    with pytest.raises((ValueError, TypeError), match="'y'|y to be passed|but .* y"):
+        cls(**SMALL).fit(X, **given)
+
+
+def test_the_first_chunk_must_announce_classes_that_can_be():
+    for classes, words in [
+        (None, "classes must be passed"),
+        ([0, 1], "classes not in"),
+        ([], "classes"),
+        (["a", "b", "c"], "classes|y has"),
+        ([0, 1, np.nan], "classes"),
+    ]:
+        model = MLPClassifier(**SMALL)
+        with pytest.raises((ValueError, TypeError), match=words):
+            model.partial_fit(X, codes, classes=classes)
+        assert not hasattr(model, "theta_")
 
 
 # Any combination -----------------------------------------------------------------------------
