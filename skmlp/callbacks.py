@@ -278,10 +278,16 @@ class PrintProgress(Callback):
     def on_epoch_end(self, state):
         if state.epoch % self.every and state.epoch > 1:
             return
-        print(f"Iteration {state.epoch}, loss = {np.nanmean(state.losses[-1]):.8f}")
+        print(f"Iteration {state.epoch}, loss = {_mean(state.losses[-1]):.8f}")
         if state.scores:
-            print(f"Validation score: {np.nanmean(state.scores[-1]):.6f}")
+            print(f"Validation score: {_mean(state.scores[-1]):.6f}")
 
     def on_train_end(self, state):
         for reason in dict.fromkeys(filter(None, state.reasons)):
             print(reason)
+
+
+def _mean(values):
+    """Mean of the numbers that are finite, if there are any."""
+    finite = values[np.isfinite(values)]
+    return finite.mean() if len(finite) else np.nan

@@ -59,7 +59,7 @@ def _minimize(objective, data, state, plan, watch, callbacks):
         callback=iteration,
         options={"maxfun": plan.optimizer.max_fun, "maxiter": plan.max_epochs, "gtol": plan.tol},
     )
-    _conclude(result, state)
+    _conclude(result, state, plan, watch)
 
 
 class _Problem:
@@ -88,13 +88,16 @@ class _Problem:
         return float(means[0]), self.grad[0].astype(np.float64) * scale
 
 
-def _conclude(result, state):
+def _conclude(result, state, plan, watch):
     """Take over SciPy's verdict if none of our criteria has ended the training."""
     if not state.running.any():
         return
     state.theta[...] = result.x
     if not state.losses:
+        # SciPy was content with the start: that counts as an iteration.
         state.losses.append(np.array([float(result.fun)]))
+        state.epoch = 1
+        judge(state, replace(plan, max_epochs=2), watch, None)
     finite = np.isfinite(result.fun) and np.isfinite(state.theta).all()
     state.diverged[:] = not finite
     message = result.message if isinstance(result.message, str) else result.message.decode()

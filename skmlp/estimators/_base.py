@@ -25,7 +25,7 @@ from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
 from ._recipe import Recipe, check_same_model, is_stochastic, network_of, plan_of
 from ._sample import Sample, check_same_targets, is_far_outside, naming, row_keys
-from ._validation import check_dimensions, check_sample_weight, is_mapped
+from ._validation import check_dimensions, check_numbers, check_sample_weight, is_mapped
 from ._vocabulary import describe, restore
 from ._watch import Watch, score_of, split, split_by
 
@@ -221,7 +221,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _check_data(self, X, y, reset):
         check_dimensions(X)
-        return validate_data(
+        X, y = validate_data(
             self,
             X,
             y,
@@ -231,6 +231,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             y_numeric=self._y_numeric,
             reset=reset,
         )
+        return check_numbers(X), y
 
     _y_numeric = False
 
@@ -378,7 +379,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         check_dimensions(X)
         X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
-        rows = Design.restore(self._design).rows(X, self.theta_.dtype)
+        rows = Design.restore(self._design).rows(check_numbers(X), self.theta_.dtype)
         theta = np.atleast_2d(self.theta_)
         return evaluate(network_of(self._model), theta, rows, stop=stop)
 

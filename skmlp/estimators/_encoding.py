@@ -42,10 +42,13 @@ class Moments:
                 rows = part if index is None else index[part]
                 block = np.asarray(X[rows], dtype=np.float64)
                 w = np.ones(len(block)) if weight is None else np.asarray(weight[rows], np.float64)
-                mean = np.average(block, axis=0, weights=w)
-                block = block - mean
+                # Relative to a row, the mean of a constant column is exact, however large.
+                first = block[0]
+                block = block - first
+                offset = np.average(block, axis=0, weights=w)
+                block -= offset
                 block *= block
-                moments = cls(len(block), float(w.sum()), mean, w @ block)
+                moments = cls(len(block), float(w.sum()), first + offset, w @ block)
                 total = moments if total is None else total.merge(moments)
         return total
 
@@ -141,7 +144,7 @@ class FeatureScaling(ABC):
     def transform(self, rows, out):
         """Write the scaled `rows`, a dense block, into `out`; arithmetic is in float64."""
         if self.scale is None:
-            np.copyto(out, rows, casting="unsafe")
+            _copy(rows, out)
             return
         wide = out if out.dtype == np.float64 else np.empty(rows.shape)
         np.subtract(rows, 0.0 if self.shift is None else self.shift, out=wide)
@@ -149,7 +152,7 @@ class FeatureScaling(ABC):
         if self.shift is not None:
             self._bend(wide)
         if wide is not out:
-            np.copyto(out, wide, casting="same_kind")
+            _copy(wide, out)
 
     def _bend(self, x):
         """Whatever a kind does to dense columns after the affine map, in place."""
@@ -162,6 +165,18 @@ class FeatureScaling(ABC):
     def restore(cls, state):
         """Inverse of `state`."""
         return cls(**state)
+
+
+def _copy(rows, out):
+    """Cast `rows` into `out`, or say that its dtype cannot hold them."""
+    try:
+        with np.errstate(over="raise"):
+            np.copyto(out, rows, casting="unsafe")
+    except FloatingPointError:
+        raise ValueError(
+            f"X has values that, scaled, {out.dtype} cannot hold. Use dtype='float64', or divide X "
+            "by a constant."
+        ) from None
 
 
 class NoScaling(FeatureScaling):

@@ -59,6 +59,11 @@ def choose(state, average):
     usable = np.flatnonzero(state.usable())
     if not len(usable):
         raise ValueError(f"{NON_FINITE} {state.reasons[0]} {ADVICE}")
+    if state.scores and not np.isfinite(state.scores).any():
+        raise ValueError(
+            "The watched score was not a finite number in any epoch. Choose another scoring, such "
+            "as scoring='loss', or a larger validation set."
+        )
     # When the user ends the training early, some restarts may not even have begun.
     begun = usable[state.last_epoch[usable] > 0]
     usable = begun if len(begun) else usable[:1]

@@ -72,7 +72,7 @@ class Sample:
         """What the engine works on."""
         return TrainingSet(
             design.rows(self.X, dtype, mapped=self.mapped, scale_now=True),
-            _as_targets(design.target.encode(self.target), dtype),
+            _as_targets(self.target, design.target.encode(self.target), dtype),
             _as_weights(self.weight, dtype),
             self.index,
         )
@@ -145,7 +145,7 @@ def naming(*names):
     """Say in errors about the arguments of a validation set that it is they that are meant."""
     try:
         yield
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         if any(name in str(error) for name in names):
             raise
         raise ValueError(f"In {', '.join(names)}: {error}") from error
@@ -188,9 +188,19 @@ def _blocks(sample):
         yield sample.X[block if sample.index is None else sample.index[block]]
 
 
-def _as_targets(target, dtype):
+def _as_targets(target, encoded, dtype):
     """Floats in the compute dtype and in C order; integer codes as they are."""
-    return target if target.ndim == 1 else np.ascontiguousarray(target, dtype)
+    if target.ndim == 1:
+        return target
+    # Optimizers square gradients, and gradients may be as large as targets.
+    largest = np.finfo(dtype).max
+    for values, bound in ((target, largest), (encoded, 0.1 * np.sqrt(largest))):
+        if np.abs(values).max(initial=0.0) > bound:
+            raise ValueError(
+                f"y has values up to {np.abs(target).max():g}, with which {dtype} cannot compute. "
+                "Use dtype='float64', or divide y by a constant."
+            )
+    return np.ascontiguousarray(encoded, dtype)
 
 
 def _as_weights(weight, dtype):

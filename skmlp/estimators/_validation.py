@@ -49,14 +49,19 @@ def check_sample_weight(sample_weight, X, dtype=np.float64):
 def _as_float_array(sample_weight, dtype):
     # An overflow in the cast is silent here: check_array then refuses the infinity by name.
     with np.errstate(over="ignore"):
-        return check_array(
-            sample_weight,
-            dtype=dtype,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_min_samples=0,
-            input_name="sample_weight",
-        )
+        try:
+            return check_array(
+                sample_weight,
+                dtype=dtype,
+                ensure_2d=False,
+                allow_nd=True,
+                ensure_min_samples=0,
+                input_name="sample_weight",
+            )
+        except (TypeError, ValueError) as error:
+            if "sample_weight" in str(error):
+                raise
+            raise ValueError(f"sample_weight must hold numbers: {error}") from error
 
 
 def _check_range(weight):
@@ -90,6 +95,17 @@ def check_dimensions(X):
             f"Found array with dim {ndim}, but X must be a table of shape (n_samples, n_features). "
             "Flatten each sample first: X.reshape(len(X), -1)"
         )
+
+
+def check_numbers(X):
+    """X with numbers for objects that are such, or an error for dates and the like."""
+    if X.dtype.kind == "O":
+        X = check_array(X, dtype=np.float64)
+    if X.dtype.kind not in "biuf":
+        raise ValueError(
+            f"X has the dtype {X.dtype}, but must hold numbers. Convert its columns first."
+        )
+    return X
 
 
 def is_mapped(X):

@@ -426,7 +426,12 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
         check_is_fitted(self)
         loss = restore(self._loss)
         if isinstance(loss, _SCORED_BY_R2):
-            return super().score(X, y, sample_weight)
+            # In float64: squares of what float32 holds may overflow or vanish.
+            return r2_score(
+                check_array(y, dtype=np.float64, ensure_2d=False, input_name="y"),
+                self.predict(X).astype(np.float64),
+                sample_weight=sample_weight,
+            )
         raw = self._raw(X)[np.newaxis].astype(np.float64)
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         check_consistent_length(raw[0], y)
@@ -455,6 +460,11 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
     def _in_domain(self, y, loss, name="y"):
         """y of shape (n, n_targets), or an error that shows what the loss cannot use."""
         target, domain = y.reshape(len(y), -1), loss.domain
+        missing = np.isnan(target).any(axis=1)
+        if missing.any():
+            raise ValueError(
+                f"{name} contains NaN, for example in row {np.argmax(missing)}. Drop such rows."
+            )
         outside = ~domain.contains(target)
         if outside.any():
             row = int(np.flatnonzero(outside.any(axis=1))[0])
