@@ -242,7 +242,7 @@ class RobustScaling(FeatureScaling):
         return shift, _nonzero(scale)
 
     def _bend(self, x):
-        x /= np.sqrt(1.0 + (x / 3.0) ** 2)
+        x /= np.hypot(1.0, x / 3.0)
 
 
 class MinMaxScaling(FeatureScaling):

@@ -194,11 +194,12 @@ def _as_targets(target, encoded, dtype):
         return target
     # Optimizers square gradients, and gradients may be as large as targets.
     largest = np.finfo(dtype).max
+    remedy = "D" if dtype == np.float64 else "Use dtype='float64', or d"
     for values, bound in ((target, largest), (encoded, 0.1 * np.sqrt(largest))):
         if np.abs(values).max(initial=0.0) > bound:
             raise ValueError(
                 f"y has values up to {np.abs(target).max():g}, with which {dtype} cannot compute. "
-                "Use dtype='float64', or divide y by a constant."
+                f"{remedy}ivide y by a constant."
             )
     return np.ascontiguousarray(encoded, dtype)
 

@@ -168,7 +168,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
     loss_ : float
         Last training loss, penalty included, in scaled units.
     best_loss_ : float or None
-        Smallest training loss; None with early stopping.
+        Smallest training loss; None when a validation set is watched.
     loss_curve_ : list of float
         Training loss of every epoch.
     learning_rate_curve_ : list of float
