@@ -2,6 +2,17 @@
 
 from ._show_versions import show_versions
 from ._version import __version__ as __version__
-from .estimators import MLPClassifier, MLPRegressor
+from .estimators import (
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    MLPClassifier,
+    MLPRegressor,
+)
 
-__all__ = ["MLPClassifier", "MLPRegressor", "show_versions"]
+__all__ = [
+    "AutoencoderOutlierDetector",
+    "AutoencoderTransformer",
+    "MLPClassifier",
+    "MLPRegressor",
+    "show_versions",
+]

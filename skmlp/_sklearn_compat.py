@@ -6,6 +6,7 @@ the callbacks of scikit-learn 1.9, which are experimental there.
 
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._set_output import _get_adapter_from_container, _get_container_adapter
 from sklearn.utils.validation import validate_data
 
 try:
@@ -23,6 +24,7 @@ __all__ = [
     "Options",
     "StrOptions",
     "_fit_context",
+    "as_table",
     "open_callbacks",
     "validate_data",
 ]
@@ -36,3 +38,19 @@ def open_callbacks(estimator, max_subtasks):
     if not hasattr(estimator, "_skl_callbacks"):
         return None
     return estimator._init_callback_context(max_subtasks=max_subtasks)
+
+
+def as_table(values, like, columns, estimator):
+    """`values` as the DataFrame that `set_output` of the estimator or the configuration asks for.
+
+    Without such a wish they become a DataFrame of the library of `like`, if it is one.
+    """
+    adapter = _get_container_adapter("transform", estimator)
+    if adapter is None:
+        try:
+            adapter = _get_adapter_from_container(like)
+        except ValueError:
+            return values
+        if not adapter.is_supported_container(like):
+            return values
+    return adapter.create_container(values, like, columns=columns)

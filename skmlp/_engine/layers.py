@@ -21,11 +21,14 @@ class Layer(ABC):
     ----------
     keeps_output : bool
         Whether a later pass reads the layer's output, so that nobody may write over it.
+    corrupts : bool
+        Whether in training the layer puts out a corrupted copy of its input.
     blocks : tuple of Block
         The parameters, in the order in which `backward` writes their gradients.
     """
 
     keeps_output = False
+    corrupts = False
     blocks = ()
 
     @abstractmethod

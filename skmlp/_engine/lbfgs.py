@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import minimize
 
-from .network import block_rows
 from .state import TrainState
 from .training import consult, judge, session
 
@@ -16,8 +15,8 @@ def train_lbfgs(objective, data, state, plan, *, watch=None, callbacks=()):
     Parameters are those of `skmlp._engine.training.train`; `watch` and the callbacks see one
     member at a time. `plan.optimizer.max_fun` bounds the evaluations of each, and SciPy stops once
     the largest entry of the gradient is at most `plan.tol`, as in scikit-learn; an iteration counts
-    as an epoch. Values and gradients are computed block by block in theta's dtype, SciPy works in
-    float64.
+    as an epoch. Of `plan.step_factors` only zeros count. Values and gradients are computed block
+    by block in theta's dtype, SciPy works in float64.
     """
     with session(state, plan, callbacks):
         for member in range(len(state.theta)):
@@ -37,7 +36,7 @@ def train_lbfgs(objective, data, state, plan, *, watch=None, callbacks=()):
 
 
 def _minimize(objective, data, state, plan, watch, callbacks):
-    problem = _Problem(objective, data, state)
+    problem = _Problem(objective, data, state, plan.moving())
     # The training loss cannot stall in a line search: without a watch only SciPy's rule counts.
     plan = plan if watch else replace(plan, n_iter_no_change=np.inf)
 
@@ -65,26 +64,17 @@ def _minimize(objective, data, state, plan, watch, callbacks):
 class _Problem:
     """Mean loss and gradient as a function of a float64 vector."""
 
-    def __init__(self, objective, data, state):
-        self.objective, self.data = objective, data
+    def __init__(self, objective, data, state, moving):
+        self.objective, self.data, self.moving = objective, data, moving
         self.theta = state.theta.copy()
         self.workspace = objective.workspace(1, self.theta.dtype, training=True)
-        self.block = block_rows(objective.network, 1)
-        self.part, self.grad = np.empty_like(self.theta), np.empty_like(self.theta)
+        self.grad = np.empty_like(self.theta)
 
     def __call__(self, x):
         self.theta[...] = x
-        work = self.workspace.work
-        self.grad.fill(0.0)
-        values, total = 0.0, 0.0
-        for batch in self.data.batches(self.block, None, work):
-            rows, y, weight, weight_sum = batch
-            values = values + self.objective.value_and_grad(
-                self.theta, rows, y, weight, self.workspace, self.part
-            )
-            self.grad += self.part
-            total += weight_sum
-        means, scale = self.objective.finish(self.theta, values, self.grad, total, work)
+        means, scale = self.objective.over(self.theta, self.data, self.workspace, self.grad)
+        if self.moving is not None:
+            self.grad *= self.moving
         return float(means[0]), self.grad[0].astype(np.float64) * scale
 
 

@@ -1,6 +1,6 @@
 """A network is a tuple of layers over one flat parameter vector per member."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -25,6 +25,27 @@ class Network:
     layers: tuple
     n_params: int
     n_weights: int
+
+    @property
+    def noise(self):
+        """The layer that corrupts the input in training, or None."""
+        return self.layers[0] if self.layers[0].corrupts else None
+
+    def dense_positions(self):
+        """Positions of the dense layers in `layers`."""
+        return [i for i, layer in enumerate(self.layers) if isinstance(layer, Dense)]
+
+    def depth_of(self, n_dense):
+        """How many layers come before the dense layer after the first `n_dense` of them."""
+        return [*self.dense_positions(), len(self.layers)][n_dense]
+
+    def behind(self, layer):
+        """The same network with one more layer, without parameters, in front."""
+        return replace(self, layers=(layer, *self.layers))
+
+    def after(self, depth):
+        """What follows the first `depth` layers, as a network over the same theta."""
+        return replace(self, layers=self.layers[depth:])
 
     def forward(self, theta, x, caches, stop=None):
         """Output of the first `stop` layers (all by default) for x, (1 or members, rows, n_in)."""
@@ -151,50 +172,75 @@ class Workspace:
 
 @lru_cache(maxsize=256)
 def multilayer_perceptron(
-    sizes, activations, initializers, *, dropout=None, input_scale=False, ntk=False
+    sizes, activations, initializers, *, dropout=(), input_scale=False, ntk=False, tied=False
 ):
-    """Dense layers with an activation (and dropout) after each but the last.
+    """Dense layers, each with an activation and dropout as far as these are given.
 
     Parameters
     ----------
     sizes : tuple of int
         Widths from the input to the output.
     activations : tuple of Activation
-        One per hidden layer.
+        One per hidden layer, and one more for an output that is not linear.
     initializers : tuple of (initializer, gain)
         One per dense layer.
-    dropout : tuple of float, optional
-        Rate after each hidden layer.
+    dropout : tuple of float
+        Rate after each hidden layer; empty for none.
     input_scale : bool
         Learn a scale per input feature.
     ntk : bool
         Neural tangent parametrization: W_eff = W / sqrt(n_in) (Jacot et al. 2018).
+    tied : bool
+        Whether the second half of the dense layers, from the last on, has the weights of the first
+        half transposed; biases are each layer's own.
     """
     layout = Layout()
     pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
-    weights = [layout.block(*pair) for pair in pairs]
+    n_drawn = len(pairs) // 2 if tied else len(pairs)
+    weights = [layout.block(*pair) for pair in pairs[:n_drawn]]
     n_weights = layout.size
+    factors = [n_in**-0.5 if ntk else 1.0 for n_in, _ in pairs[:n_drawn]]
+    if tied:
+        weights += [block.T for block in reversed(weights)]
+        factors += reversed(factors)
     layers = []
     for k, (n_in, n_out) in enumerate(pairs):
-        initializer, gain = initializers[k]
+        initializer, gain = initializers[k] if k < n_drawn else (None, 1.0)
         layers.append(
             Dense(
                 weights[k],
                 layout.block(1, n_out),
                 layout.block(n_in, 1) if input_scale and k == 0 else None,
-                factor=n_in**-0.5 if ntk else 1.0,
+                factor=factors[k],
                 initializer=initializer,
                 gain=gain,
             )
         )
         if k < len(activations):
-            activation = activations[k]
-            slopes = activation.n_slopes(n_out)
+            slopes = activations[k].n_slopes(n_out)
             block = layout.block(1, slopes) if slopes else None
-            layers.append(Activate(activation, n_out, block))
-            if dropout and dropout[k] > 0:
-                layers.append(Dropout(dropout[k], n_out))
+            layers.append(Activate(activations[k], n_out, block))
+        if k < len(dropout) and dropout[k] > 0:
+            layers.append(Dropout(dropout[k], n_out))
     return Network(tuple(layers), layout.size, n_weights)
+
+
+def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=None, block=None):
+    """Yield slice, x and output for one block of rows after another; see `evaluate`.
+
+    What is yielded is overwritten by the next block.
+    """
+    members = len(theta)
+    workspace = workspace or Workspace(network, members, theta.dtype)
+    n = len(rows) if index is None else len(index)
+    block = block or block_rows(network, members)
+    for start in range(0, n, block):
+        part = slice(start, min(start + block, n))
+        x = rows.take(part if index is None else index[part], workspace.work)
+        # OpenBLAS now and then raises flags for products whose results are right (numpy#24067).
+        with np.errstate(over="ignore", invalid="ignore"):
+            raw = network.forward(theta, x, workspace.caches(part.stop - start), stop)
+        yield part, x, raw
 
 
 def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, block=None):
@@ -217,25 +263,17 @@ def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, blo
     -------
     out : ndarray of shape (members, n_rows, width)
     """
-    members = len(theta)
-    workspace = workspace or Workspace(network, members, theta.dtype)
-    n = len(rows) if index is None else len(index)
-    block = block or block_rows(network, members)
-    out = None
-    for start in range(0, n, block):
-        part = slice(start, min(start + block, n))
-        x = rows.take(part if index is None else index[part], workspace.work)
-        # OpenBLAS now and then raises flags for products whose results are right (numpy#24067).
-        with np.errstate(over="ignore", invalid="ignore"):
-            raw = network.forward(theta, x, workspace.caches(part.stop - start), stop)
+    n, out = len(rows) if index is None else len(index), None
+    options = {"stop": stop, "workspace": workspace, "block": block}
+    for part, _, raw in forward_blocks(network, theta, rows, index, **options):
         if out is None:
-            out = np.empty((members, n, raw.shape[-1]), raw.dtype)
+            out = np.empty((len(theta), n, raw.shape[-1]), raw.dtype)
         out[:, part] = raw
     return out
 
 
 def block_rows(network, members):
     """Rows of a block: its widest array fills about 2 MB in float64."""
-    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
+    dense = [network.layers[i] for i in network.dense_positions()]
     width = max(dense[0].n_in, *(members * layer.n_out for layer in dense))
     return max(16, min(8192, 2**18 // width))

@@ -2,14 +2,16 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from scipy.sparse import issparse
 
+from .batches import Reconstruction
 from .layers import Layer
 from .memory import Cache
 
-__all__ = ["NOISES", "GaussianNoise", "MaskingNoise", "Noise", "SaltAndPepper"]
+__all__ = ["NOISES", "FixedNoise", "GaussianNoise", "MaskingNoise", "Noise", "SaltAndPepper"]
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,24 @@ class Noise(Layer, ABC):
     ----------
     level : float
     width : int
+
+    Attributes
+    ----------
+    largest_level : float
+        The largest level there is.
     """
 
     level: float
     width: int
 
     keeps_output = True
-    blocks = ()
+    corrupts = True
+    largest_level = inf
+
+    @classmethod
+    def of(cls, level, low, high):
+        """Noise of that level for columns with these smallest and largest values."""
+        return cls(level, len(low))
 
     def allocate(self, space):
         return Cache(space, noisy=space.array("noisy", self.width) if space.training else None)
@@ -77,6 +90,8 @@ class GaussianNoise(Noise):
 class MaskingNoise(Noise):
     """Zero for the fraction `level` of the entries, drawn one by one."""
 
+    largest_level = 1.0
+
     def corrupt(self, rows, rng, work):
         kept = self._uniform(rows, rng, work)
         np.greater_equal(kept, self.level, out=kept)
@@ -89,19 +104,49 @@ class SaltAndPepper(Noise):
 
     Parameters
     ----------
-    low, high : tuple of float
+    low, high : ndarray of shape (width,)
         Those values.
     """
 
-    low: tuple = ()
-    high: tuple = ()
+    low: np.ndarray = None
+    high: np.ndarray = None
+
+    largest_level = 1.0
+
+    @classmethod
+    def of(cls, level, low, high):
+        return cls(level, len(low), low, high)
 
     def corrupt(self, rows, rng, work):
         drawn = self._uniform(rows, rng, work)
         for below, values in ((self.level / 2, self.low), (self.level, self.high)):
             hit = np.less(drawn, below, out=work("noise hit", rows.shape, bool))
-            np.copyto(rows, np.asarray(values, rows.dtype), where=hit)
+            np.copyto(rows, values, where=hit, casting="same_kind")
             drawn[hit] = 1.0
+
+
+@dataclass(frozen=True)
+class FixedNoise(Reconstruction):
+    """Rows that are to be reconstructed from a corrupted copy, the same at every pass.
+
+    Whatever the size of the blocks, an entry gets the same noise.
+
+    Parameters
+    ----------
+    noise : Noise
+    seed : int or sequence of int
+    """
+
+    noise: Noise = None
+    seed: object = 0
+
+    def batches(self, batch_size, order, work):
+        rng = np.random.default_rng(self.seed)
+        for _, y, weight, total in super().batches(batch_size, order, work):
+            noisy = work("corrupted", y.shape)
+            np.copyto(noisy, y)
+            self.noise.corrupt(noisy, rng, work)
+            yield noisy[np.newaxis], y, weight, total
 
 
 NOISES = {

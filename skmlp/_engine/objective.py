@@ -99,6 +99,20 @@ class Objective:
             values = values + L2(self.alpha).add(self.network, theta, grad, work)
         return values / weight_sum, 1.0 / weight_sum
 
+    def over(self, theta, data, workspace, grad):
+        """Means of each member over a data set, block by block, all penalties included.
+
+        `grad` is overwritten by the sum of the gradients. Returns what `finish` returns.
+        """
+        part, values, total = workspace.work("grad of a block", grad.shape), 0.0, 0.0
+        grad.fill(0.0)
+        block = block_rows(self.network, len(theta))
+        for x, y, weight, weight_sum in data.batches(block, None, workspace.work):
+            values = values + self.value_and_grad(theta, x, y, weight, workspace, part)
+            grad += part
+            total += weight_sum
+        return self.finish(theta, values, grad, total, workspace.work)
+
     def mean_loss(self, theta, data, workspace, collect=False):
         """Mean loss of each member over a data set, block by block, without penalties.
 

@@ -42,11 +42,14 @@ class OutputPenalty(ABC):
     clean : bool
         Whether h is that of the uncorrupted input, without noise and dropout. It takes a pass of
         its own, and `depth` layers have to be the network's whole way to h.
+    of_rates : bool
+        Whether h has to lie between 0 and 1.
     """
 
     input_grad = False
     writes_grad = False
     clean = False
+    of_rates = False
 
     @abstractmethod
     def value_and_grad(self, network, theta, h, caches, weight, grad, work):
@@ -86,6 +89,7 @@ class RatePenalty(OutputPenalty):
     rate: float
 
     EDGE = 1e-4
+    of_rates = True
 
     def value_and_grad(self, network, theta, h, caches, weight, grad, work):
         weight = np.ones(h.shape[1], h.dtype) if weight is None else weight
@@ -159,3 +163,11 @@ class Contractive(OutputPenalty):
 def _unit(out, j):
     out.fill(0.0)
     out[..., j] = 1.0
+
+
+# By name: penalty(depth, strength, rate) that makes a code sparse.
+SPARSITIES = {
+    "l1": lambda depth, strength, rate: CodePenalty(depth, strength, power=1),
+    "l2": lambda depth, strength, rate: CodePenalty(depth, strength, power=2),
+    "kl": RatePenalty,
+}

@@ -35,6 +35,9 @@ class Plan:
         Decoupled decay of the weights (Loshchilov and Hutter 2019).
     max_grad_norm : float or None
         Upper bound of the norm of a member's mean gradient.
+    step_factors : ndarray of shape (1, P) or None
+        In theta's dtype: by which the learning rate of each parameter is multiplied. Those of
+        factor 0 stay as they are, and their gradient counts as 0.
     """
 
     optimizer: object
@@ -49,6 +52,13 @@ class Plan:
     weight_tol: float = 0.0
     weight_decay: float = 0.0
     max_grad_norm: float | None = None
+    step_factors: np.ndarray | None = None
+
+    def moving(self):
+        """Zeros for the parameters that stay as they are and ones for the others, or None."""
+        if self.step_factors is None or self.step_factors.all():
+            return None
+        return (self.step_factors != 0).astype(self.step_factors.dtype)
 
 
 def train(objective, data, state, plan, *, watch=None, callbacks=()):
@@ -144,6 +154,7 @@ class _Epoch:
         self.order = None if self.positions is None else self.positions.copy()
         steps = -(-len(data) // plan.batch_size)
         self.n_steps = steps * plan.max_epochs
+        self.moving = plan.moving()
 
     def run(self):
         state, plan = self.state, self.plan
@@ -152,6 +163,8 @@ class _Epoch:
             np.copyto(self.order, self.positions)
             self.data.rows.shuffle(self.order, state.order)
         factor = _one_or_all(state.rate_factor)
+        if plan.step_factors is not None:
+            factor = factor * plan.step_factors
         total, weights = np.zeros(len(state.theta)), 0.0
         for batch in self.data.batches(plan.batch_size, self.order, self.workspace.work):
             done = state.step - state.first_step
@@ -169,12 +182,16 @@ class _Epoch:
         theta = state.theta
         values = self.objective.value_and_grad(theta, x, y, weight, self.workspace, grad)
         means, scale = self.objective.finish(theta, values, grad, weight_sum, self.workspace.work)
+        if self.moving is not None:
+            grad *= self.moving
         if plan.max_grad_norm is not None:
             norm = np.sqrt(inner(grad, grad)) * scale
             clip = np.minimum(1.0, plan.max_grad_norm / np.maximum(norm, 1e-300))
             scale = (scale * clip)[:, np.newaxis].astype(theta.dtype)
         if plan.weight_decay > 0:
-            theta[:, : self.objective.network.n_weights] *= 1.0 - rate * plan.weight_decay
+            n_weights = self.objective.network.n_weights
+            decay = rate * plan.weight_decay
+            theta[:, :n_weights] *= 1.0 - (decay[:, :n_weights] if np.ndim(decay) else decay)
         state.step += 1
         if state.lag.any():
             self._step_one_by_one(rate, scale)
@@ -187,7 +204,8 @@ class _Epoch:
         state = self.state
         for member, lag in enumerate(state.lag.tolist()):
             only = slice(member, member + 1)
-            own = [value[only] if np.ndim(value) else value for value in (rate, scale)]
+            # An array may have a row for each member, or one for all.
+            own = [v[min(member, len(v) - 1)] if np.ndim(v) else v for v in (rate, scale)]
             moments = [moment[only] for moment in state.moments]
             optimizer = self.plan.optimizer
             optimizer.step(

@@ -1,5 +1,11 @@
 """The estimators."""
 
+from ._autoencoder import AutoencoderOutlierDetector, AutoencoderTransformer
 from ._mlp import MLPClassifier, MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = [
+    "AutoencoderOutlierDetector",
+    "AutoencoderTransformer",
+    "MLPClassifier",
+    "MLPRegressor",
+]

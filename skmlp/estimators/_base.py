@@ -1,36 +1,31 @@
-"""What all estimators share: parameters, the template of fit, and raw predictions."""
+"""What all estimators share: parameters and the template of fit."""
 
 import copy
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import partial
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from .._engine.lbfgs import train_lbfgs
-from .._engine.network import evaluate
 from .._engine.objective import Objective
 from .._engine.training import TrainState, train
 from .._sklearn_compat import CallbackSupportMixin, _fit_context, open_callbacks, validate_data
-from .._version import __version__
 from ._callbacks import callbacks_of, identity_of
 from ._design import Design, check_same_design
-from ._effective import effective_parameters, reexpress, set_output_bias
+from ._effective import reexpress, set_output_bias
+from ._model import NetworkModel, fitted_model
 from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
-from ._recipe import Recipe, check_same_model, is_stochastic, network_of, plan_of
+from ._recipe import Layers, Recipe, check_same_model, is_stochastic, network_of, plan_of
 from ._sample import Sample, check_same_targets, is_far_outside, naming, row_keys
 from ._validation import check_dimensions, check_numbers, check_sample_weight, is_mapped
-from ._vocabulary import describe, restore
 from ._watch import Watch, score_of, split, split_by
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
     """Template of fit for estimators over one network.
 
     Subclasses answer: what the loss is, how y becomes targets, what is watched, and what raw
@@ -73,40 +68,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
-    @property
-    def coefs_(self):
-        """Effective weight matrices on raw X, read-only; see `intercepts_`."""
-        return self._effective("coefs_")[0]
-
-    @property
-    def intercepts_(self):
-        """Effective bias vectors, read-only.
-
-        With `coefs_`, the hidden activations and `out_activation_` they give `predict` in y's
-        units: scaling of X and y and the like are folded in.
-        """
-        return self._effective("intercepts_")[1]
-
-    @property
-    def estimators_(self):
-        """The restarts as estimators of their own; exists with ``combine_inits="average"``."""
-        if getattr(self, "theta_", np.empty(0)).ndim < 2:
-            raise AttributeError(
-                f"estimators_ exists after fit with combine_inits='average' and n_init > 1; here "
-                f"combine_inits={self.combine_inits!r} and n_init={self.n_init!r}."
-            )
-        members = []
-        for i, theta in enumerate(self.theta_):
-            only = slice(i, i + 1)
-            training = {**self._training, "moments": [m[only] for m in self._training["moments"]]}
-            for key in ("steps", "rate_factor", "stale", "best_loss"):
-                training[key] = training[key][only]
-            own = {"theta_": theta, "_training": training, "n_init": 1}
-            if self.best_iteration_ is not None:
-                own["best_iteration_"] = self.best_iteration_[i]
-            members.append(self._copy_with(own))
-        return members
-
     def _fit(self, X, y, sample_weight, validation=(None,) * 3, *, incremental=False, classes=None):
         # Opened first, as scikit-learn closes them whether the call fails or not.
         context = None if incremental else open_callbacks(self, self._max_epochs())
@@ -119,38 +80,33 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return self.max_iter if together else None
 
     def _fit_steps(self, X, y, sample_weight, validation, incremental, classes, context):
-        recipe = Recipe.of(self, incremental)
+        recipe = Recipe.of(self, self._layers(), self._drawn_init(), incremental)
         resumed = (incremental or self.warm_start) and hasattr(self, "theta_")
         # What a later call of partial_fit may lack, a warm start must have: all classes.
         going_on = ("partial_fit" if incremental else "fit") if resumed else None
         sample = self._sample(X, y, sample_weight, going_on, classes)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
         sample, held_out = self._hold_out(sample, validation, seeds[2], incremental)
+        self._before_network(sample, seeds, resumed)
         loss = self._make_loss()
-        model = recipe.model(sample.X.shape[1], loss.n_raw(self._n_targets(sample.target)))
+        model = recipe.model(sample.X.shape[1], loss.n_raw(self._n_targets(sample)))
+        network = network_of(model)
         design, theta = self._prepare(sample, loss, model, resumed)
         data = sample.training_set(design, theta.dtype)
         state = self._start(theta, recipe.optimizer, seeds, resumed, incremental)
-        network, n_targets = network_of(model), self._n_targets(sample.target)
         if not resumed:
-            _initialize(theta, network, loss, data, n_targets, state.noise)
-        start = theta.copy() if resumed else None
+            self._initialize(theta, network, loss, data, self._n_targets(sample), state.noise)
+        start = theta.copy() if resumed else self._given_start()
         state.identity = partial(
             identity_of, self, sample, held_out, seeds, state.samples_seen, start
         )
         self.__dict__.update(fitted_model(self._shaped(theta), model, design, loss))
-        watch = self._watch(loss, held_out, sample, data) if held_out else None
+        objective = self._objective(network, loss, sample, design)
+        watch = self._watch(objective, held_out, sample, data, seeds[2]) if held_out else None
+        factors = self._step_factors(network, theta.dtype)
+        plan = plan_of(self, recipe, len(data), held_out is not None, incremental, factors)
         callbacks = callbacks_of(self, context, sample, self._attributes_now)
-        plan = plan_of(self, recipe, len(data), held_out is not None, incremental)
-        run = train if recipe.optimizer.stochastic else train_lbfgs
-        run(
-            Objective(network, loss, float(self.alpha)),
-            data,
-            state,
-            plan,
-            watch=watch,
-            callbacks=callbacks,
-        )
+        self._train(objective, data, state, plan, watch, callbacks, not (resumed or incremental))
         members = choose(state, self._averages())
         report(state, members, None if incremental else recipe.optimizer)
         self.theta_ = self._shaped(state.theta[members])
@@ -160,6 +116,43 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         )
         self.__dict__.update(left)
         return self
+
+    # What estimators with more than hidden layers between X and y answer in their own way.
+
+    # How rows become a training set.
+    _sample_class = Sample
+
+    def _layers(self):
+        """Layers between input and output."""
+        return Layers.of(self)
+
+    def _drawn_init(self):
+        """The rule by which weights are drawn."""
+        return self.init
+
+    def _before_network(self, sample, seeds, resumed):
+        """What has to be known of the training rows before there is a network."""
+
+    def _initialize(self, theta, network, loss, data, n_targets, rngs):
+        """Draw theta in place; the output starts at the best constant."""
+        drawn = network.initial(rngs)
+        set_output_bias(network, drawn, loss.init_raw(*data.targets(), n_targets))
+        theta[...] = drawn
+
+    def _given_start(self):
+        """Parameters that a new fit takes from elsewhere, or None."""
+
+    def _objective(self, network, loss, sample, design):
+        """What is minimised."""
+        return Objective(network, loss, float(self.alpha))
+
+    def _step_factors(self, network, dtype):
+        """Factors of the learning rate for single parameters, (1, P), or None."""
+
+    def _train(self, objective, data, state, plan, watch, callbacks, fresh):
+        """Run the solver; `fresh` tells a whole fit from new weights."""
+        run = train if plan.optimizer.stochastic else train_lbfgs
+        run(objective, data, state, plan, watch=watch, callbacks=callbacks)
 
     def _sample(self, X, y, sample_weight, going_on=None, classes=None, like=None):
         """Checked and encoded rows. Those of weight 0 are as if they were not there.
@@ -180,21 +173,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         weight = self._class_weighted(weight, some, factors)
         if sample_weight is None:
             index = np.arange(n) if weight is None else np.flatnonzero(weight)
-            return Sample(X, y, some, weight, factors, None, mapped).part(index)
+            return self._sample_class(X, y, some, weight, factors, None, mapped).part(index)
         target, weights = np.zeros((n, *some.shape[1:]), some.dtype), np.zeros(n)
         target[kept], weights[kept] = some, weight
-        sample = Sample(X, y, target, weights, factors, None, mapped)
+        sample = self._sample_class(X, y, target, weights, factors, None, mapped)
         return sample.part(np.flatnonzero(weights))
 
     def _hold_out(self, sample, validation, seed, incremental):
         """The rows to train on, and those to watch, or None."""
         X_val, y_val, weight_val = validation
-        if (X_val is None) != (y_val is None) or (X_val is None and weight_val is not None):
-            given = dict(zip(("X_val", "y_val", "sample_weight_val"), validation, strict=True))
-            names = " and ".join(name for name, value in given.items() if value is not None)
-            raise ValueError(
-                f"X_val and y_val belong together, but only {names} was given. Give both, or none."
-            )
+        self._check_validation(*validation)
         early = self.early_stopping
         self.early_stopping_ = (X_val is not None) if early == "auto" else bool(early)
         if X_val is not None:
@@ -218,6 +206,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "y_val to fit, set early_stopping=True, or leave scoring at None."
             )
         return sample, None
+
+    def _check_validation(self, X_val, y_val, sample_weight_val):
+        """Refuse a part of a validation set."""
+        given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        names = [name for name, value in given.items() if value is not None]
+        if (X_val is None) != (y_val is None) or (X_val is None and names):
+            raise ValueError(
+                f"X_val and y_val belong together, but only {' and '.join(names)} was given. Give "
+                "both, or none."
+            )
 
     def _check_data(self, X, y, reset):
         check_dimensions(X)
@@ -250,8 +248,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _watched_score(self, loss):
         """score(raw, y, weight) that is watched by default, or None for minus the loss."""
 
-    def _n_targets(self, target):
-        return target.shape[1]
+    def _n_targets(self, sample):
+        return sample.target.shape[1]
 
     def _class_factors(self, target, weight):
         """Weights of the classes, None for all 1."""
@@ -275,14 +273,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """What `split` shall stratify by."""
         return {}
 
+    def _scalings(self, loss):
+        """Kinds of scaling of features and of targets."""
+        return self.feature_scaling, loss.target_scaling if self.target_scaling else "none"
+
+    def _fit_design(self, loss, model, rows):
+        """A new design."""
+        return Design.fit(*self._scalings(loss), *rows)
+
     def _prepare(self, sample, loss, model, resumed):
         """Design and theta, (members, P): new, or those of the last call brought up to date."""
-        kind = loss.target_scaling if self.target_scaling else "none"
         rows = sample.X, sample.target, sample.weight, sample.index
         if not resumed:
-            design = Design.fit(self.feature_scaling, kind, *rows)
             dtype = _compute_dtype(self.dtype, sample.X.dtype)
-            return design, np.empty((self.n_init, network_of(model).n_params), dtype)
+            theta = np.empty((self.n_init, network_of(model).n_params), dtype)
+            return self._fit_design(loss, model, rows), theta
         check_same_model(self._model, model)
         if self._averages() != (self.theta_.ndim == 2):
             raise ValueError(
@@ -297,7 +302,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "a new estimator, or call fit with warm_start=False."
             )
         old = Design.restore(self._design)
-        check_same_design(old, self.feature_scaling, kind, self.loss)
+        check_same_design(old, *self._scalings(loss), self.loss)
         design = old.update(*rows)
         reexpress(network_of(model), theta, old, design)
         return design, theta
@@ -325,8 +330,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             **kept,
         )
 
-    def _watch(self, loss, held_out, sample, data):
-        plain = Objective(network_of(self._model), loss.plain)
+    def _watch(self, objective, held_out, sample, data, seed):
+        plain = Objective(network_of(self._model), objective.loss.plain)
         if held_out.is_part_of(sample):
             validation = replace(data, index=held_out.index)
         else:
@@ -352,105 +357,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         now = {name: getattr(self, name) for name in names} | {"feature_names_in_": None}
         return {**now, "theta_": self._shaped(np.array(theta[members]))}
 
-    def _averages(self):
-        return self.combine_inits == "average" and self.n_init > 1
-
-    def _shaped(self, theta):
-        """theta_ of the members: a vector, or rows for an average."""
-        return theta if self._averages() else theta[0]
-
-    def _copy_with(self, attributes):
-        """A fitted copy that shares everything but some attributes."""
-        other = object.__new__(type(self))
-        other.__dict__.update({**self.__dict__, **attributes})
-        return other
-
-    def _for_scoring(self, theta):
-        """A fitted copy with other weights, and without names of columns.
-
-        The names would make it warn when it is given the checked array.
-        """
-        other = self._copy_with({"theta_": np.array(theta)})
-        other.__dict__.pop("feature_names_in_", None)
-        return other
-
-    def _outputs(self, X, stop=None):
-        """Outputs of the network or of its first layers, (members, n_samples, width)."""
-        check_is_fitted(self)
-        check_dimensions(X)
-        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
-        rows = Design.restore(self._design).rows(check_numbers(X), self.theta_.dtype)
-        theta = np.atleast_2d(self.theta_)
-        return evaluate(network_of(self._model), theta, rows, stop=stop)
-
-    def _raw(self, X):
-        """Raw outputs of shape (n_samples, n_outputs), those of the mean prediction of members."""
-        raw = self._outputs(X)
-        return raw[0] if self.theta_.ndim == 1 else restore(self._loss).average(raw)
-
-    def _effective(self, name):
-        check_is_fitted(self)
-        if self.theta_.ndim == 2:
-            raise AttributeError(
-                f"{name} does not exist with combine_inits='average': the model is several "
-                "networks. Use those of estimators_, or combine_inits='best'."
-            )
-        design = Design.restore(self._design)
-        if not design.features.affine:
-            raise AttributeError(
-                f"{name} does not exist with feature_scaling={design.feature_kind!r}: its smooth "
-                "clip cannot be folded into a weight matrix. Use feature_scaling='standard'."
-            )
-        network = network_of(self._model)
-        return effective_parameters(
-            network, self.theta_[np.newaxis], design.features, design.target
-        )
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        # The moments are twice the size of the parameters and serve further training only.
-        training = state.get("_training")
-        if training and not (training["incremental"] or self.warm_start):
-            steps = np.zeros_like(training["steps"])
-            state["_training"] = {**training, "moments": [], "steps": steps}
-        return {**state, "_skmlp_version": __version__}
-
-    def __setstate__(self, state):
-        state = dict(state)
-        version = state.pop("_skmlp_version", "unknown")
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was stored by skmlp {version} and is loaded by skmlp "
-                f"{__version__}: it may behave differently or not at all. Fit it again to be sure.",
-                UserWarning,
-                stacklevel=2,
-            )
-        super().__setstate__(state)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def fitted_model(theta, model, design, loss):
-    """The fitted attributes that predictions need."""
-    return {
-        "theta_": theta,
-        "_model": model,
-        "_design": design.state(),
-        "_loss": describe(loss),
-        "n_layers_": len(model["sizes"]),
-        "n_outputs_": model["sizes"][-1],
-        "out_activation_": loss.link,
-    }
-
-
-def _initialize(theta, network, loss, data, n_targets, rngs):
-    """Draw theta; the output starts at the best constant."""
-    drawn = network.initial(rngs)
-    set_output_bias(network, drawn, loss.init_raw(*data.targets(), n_targets))
-    theta[...] = drawn
 
 
 def _compute_dtype(dtype, given):

@@ -1,6 +1,6 @@
 """The fitted step from raw X and y to what the engine trains on, as one object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import issparse
@@ -22,21 +22,29 @@ class Design:
         A key of TARGET_SCALINGS.
     target_moments : Moments or None
         Of the training targets, where the kind needs them.
+    moving : bool
+        Whether the statistics of features follow further rows, where the kind can do that.
     """
 
     feature_kind: str | None
     features: FeatureScaling
     target_kind: str
     target_moments: Moments | None
+    moving: bool = True
 
     @classmethod
-    def fit(cls, feature_kind, target_kind, X, target, weight, index):
-        """Statistics of the rows at `index` (None for all), weighted."""
+    def fit(cls, feature_kind, target_kind, X, target, weight, index, *, given=None, moving=True):
+        """Statistics of the rows at `index` (None for all), weighted.
+
+        `given` is a FeatureScaling that has been fitted elsewhere.
+        """
+        has_moments = TARGET_SCALINGS[target_kind].has_moments
         return cls(
             feature_kind,
-            FEATURE_SCALINGS[feature_kind].fit(X, weight, index),
+            given or FEATURE_SCALINGS[feature_kind].fit(X, weight, index),
             target_kind,
-            None if target_kind == "none" else Moments.of(target, weight, index).check("y"),
+            Moments.of(target, weight, index).check("y") if has_moments else None,
+            moving,
         )
 
     @classmethod
@@ -49,13 +57,15 @@ class Design:
         moments = self.target_moments
         if moments is not None:
             moments = moments.merge(Moments.of(target, weight, index)).check("y")
-        features = self.features.update(X, weight, index)
-        return Design(self.feature_kind, features, self.target_kind, moments)
+        features = self.features
+        if self.moving:
+            features = features.update(X, weight, index)
+        return replace(self, features=features, target_moments=moments)
 
     @property
     def target(self):
-        """TargetScaling of the fitted moments."""
-        return TARGET_SCALINGS[self.target_kind].of(self.target_moments)
+        """TargetScaling of the fitted statistics."""
+        return TARGET_SCALINGS[self.target_kind].of(self.target_moments, self.features)
 
     def rows(self, X, dtype, *, mapped=False, scale_now=False):
         """Rows for the engine.
@@ -85,6 +95,7 @@ class Design:
             "features": self.features.state(),
             "target_kind": self.target_kind,
             "target_moments": None if moments is None else vars(moments).copy(),
+            "moving": self.moving,
         }
 
     @classmethod
@@ -96,6 +107,7 @@ class Design:
             FEATURE_SCALINGS[kind].restore(state["features"]),
             state["target_kind"],
             None if moments is None else Moments(**moments),
+            state["moving"],
         )
 
 

@@ -7,7 +7,7 @@ from .._engine.layers import Dense
 
 def dense_layers(network):
     """The dense layers of a network, in order."""
-    return [layer for layer in network.layers if isinstance(layer, Dense)]
+    return [network.layers[i] for i in network.dense_positions()]
 
 
 def effective_parameters(network, theta, features, target):
@@ -26,7 +26,7 @@ def effective_parameters(network, theta, features, target):
     coefs, intercepts : list of ndarray
         Folded in float64, handed out in theta's dtype and read-only.
     """
-    pairs = [_dense_parameters(layer, theta) for layer in dense_layers(network)]
+    pairs = [dense_parameters(layer, theta) for layer in dense_layers(network)]
     weight, bias = pairs[0]
     if features.scale is not None:
         weight = weight / features.scale[:, np.newaxis]
@@ -46,7 +46,38 @@ def place_parameters(network, theta, coefs, intercepts):
         layer.bias.view(theta)[...] = bias
 
 
-def _dense_parameters(layer, theta):
+def copy_layers(network, theta, source, given, n_dense):
+    """Copy the first `n_dense` dense layers, and the activations after them, of another network.
+
+    Weights are copied as they act: a learned scale or a factor of the source is folded in.
+
+    Parameters
+    ----------
+    network, source : Network
+    theta : ndarray of shape (members, P)
+        Changed in place; all members get the same.
+    given : ndarray of shape (1, P')
+        The parameters of the source.
+    n_dense : int
+    """
+    pairs = zip(dense_layers(network), dense_layers(source), strict=False)
+    for _, (mine, theirs) in zip(range(n_dense), pairs, strict=False):
+        weight, bias = dense_parameters(theirs, given)
+        mine.weight.view(theta)[...] = weight / mine.factor
+        mine.bias.view(theta)[...] = bias
+    mine, theirs = (_other_blocks(net, n_dense) for net in (network, source))
+    for block, original in zip(mine, theirs, strict=True):
+        block.view(theta)[...] = original.view(given)
+
+
+def _other_blocks(network, n_dense):
+    """Blocks of what is not dense before the dense layer after the first `n_dense`."""
+    layers = network.layers[: network.depth_of(n_dense)]
+    return [block for layer in layers if not isinstance(layer, Dense) for block in layer.blocks]
+
+
+def dense_parameters(layer, theta):
+    """W_eff in scaled units, in float64, and the bias of a dense layer of one network."""
     weight = layer.weight.view(theta)[0].astype(np.float64) * layer.factor
     if layer.scale is not None:
         weight *= layer.scale.view(theta)[0]
@@ -88,7 +119,7 @@ def _reexpress_input(layer, theta, old, new):
     if new.shift is not None:
         step = (new.shift - old.shift) / scale
         for row, bias in zip(theta, layer.bias.view(theta), strict=True):
-            bias += step @ _dense_parameters(layer, row[np.newaxis])[0]
+            bias += step @ dense_parameters(layer, row[np.newaxis])[0]
     layer.weight.view(theta)[...] *= (new.scale / scale)[:, np.newaxis]
 
 

@@ -154,8 +154,24 @@ class FeatureScaling(ABC):
         if wide is not out:
             _copy(wide, out)
 
+    def inverse(self, scaled):
+        """Rows in the units of X, in float64, for scaled ones."""
+        rows = np.array(scaled, np.float64)
+        if self.scale is None:
+            return rows
+        if self.shift is not None:
+            self._unbend(rows)
+            rows *= self.scale
+            rows += self.shift
+        else:
+            rows *= self.scale
+        return rows
+
     def _bend(self, x):
         """Whatever a kind does to dense columns after the affine map, in place."""
+
+    def _unbend(self, x):
+        """Inverse of `_bend`, in place."""
 
     def state(self):
         """Arrays and numbers from which the scaling can be rebuilt."""
@@ -244,6 +260,14 @@ class RobustScaling(FeatureScaling):
     def _bend(self, x):
         x /= np.hypot(1.0, x / 3.0)
 
+    def _unbend(self, x):
+        # A network may put out what no number is bent to: the end of the scale stands for 30.
+        np.clip(x, -_BENT_30, _BENT_30, out=x)
+        x /= np.sqrt(1.0 - (x / 3.0) ** 2)
+
+
+_BENT_30 = 30.0 / np.hypot(1.0, 10.0)
+
 
 class MinMaxScaling(FeatureScaling):
     """Training minimum 0 and maximum 1."""
@@ -290,10 +314,13 @@ class TargetScaling(ABC):
         """This scaling with the scales of `new` in place of placeholders."""
         return type(self)(self.shift, np.where(self.placeholders, new.scale, self.scale))
 
+    # Whether the statistics are moments of y.
+    has_moments = True
+
     @classmethod
     @abstractmethod
-    def of(cls, moments):
-        """Scaling from the moments of y."""
+    def of(cls, moments, features):
+        """Scaling from the moments of y, or from the FeatureScaling of X."""
 
     def encode(self, y):
         """y in the network's units."""
@@ -315,8 +342,10 @@ class TargetScaling(ABC):
 class PlainTarget(TargetScaling):
     """y as it is."""
 
+    has_moments = False
+
     @classmethod
-    def of(cls, moments):
+    def of(cls, moments, features):
         return cls()
 
     def encode(self, y):
@@ -336,7 +365,7 @@ class AffineTarget(TargetScaling):
     """(y - mean) / sd, for losses of a difference."""
 
     @classmethod
-    def of(cls, moments):
+    def of(cls, moments, features):
         target = cls(moments.mean, moments.scale())
         target.placeholders = moments.constant()
         return target
@@ -352,7 +381,7 @@ class RatioTarget(TargetScaling):
     """y / mean, for losses of a ratio, whose raw output is a logarithm."""
 
     @classmethod
-    def of(cls, moments):
+    def of(cls, moments, features):
         return cls(0.0, moments.mean)
 
     def fold(self, weight, bias):
@@ -362,6 +391,23 @@ class RatioTarget(TargetScaling):
         return weight, bias - np.log(self.scale)
 
 
+class FeatureTarget(AffineTarget):
+    """Rows of X, scaled as the network sees them; its outputs are in the same units."""
+
+    has_moments = False
+
+    @classmethod
+    def of(cls, moments, features):
+        shift = 0.0 if features.shift is None else features.shift
+        target = cls(shift, 1.0 if features.scale is None else features.scale)
+        target.placeholders = features.placeholders()
+        target.features = features
+        return target
+
+    def decode(self, prediction):
+        return self.features.inverse(prediction)
+
+
 FEATURE_SCALINGS = {
     "standard": StandardScaling,
     "robust": RobustScaling,
@@ -369,4 +415,9 @@ FEATURE_SCALINGS = {
     None: NoScaling,
 }
 
-TARGET_SCALINGS = {"affine": AffineTarget, "scale": RatioTarget, "none": PlainTarget}
+TARGET_SCALINGS = {
+    "affine": AffineTarget,
+    "scale": RatioTarget,
+    "none": PlainTarget,
+    "features": FeatureTarget,
+}

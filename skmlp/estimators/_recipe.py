@@ -5,6 +5,7 @@ from inspect import signature
 from numbers import Real
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
 from .._engine.network import multilayer_perceptron
 from .._engine.training import Plan
@@ -24,6 +25,52 @@ OUTPUT_GAIN = 0.6
 
 
 @dataclass(frozen=True)
+class Layers:
+    """The shape of a network between its input and its output.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+    activations : tuple of Activation
+        One per hidden layer, and one more for an output that is not linear.
+    dropout : tuple of float
+        One per hidden layer.
+    tied : bool
+        Whether the second half of the layers has the weights of the first half transposed.
+    n_encoder : int
+        The first so many dense layers are an encoder.
+    """
+
+    hidden: tuple
+    activations: tuple
+    dropout: tuple
+    tied: bool = False
+    n_encoder: int = 0
+
+    @classmethod
+    def of(cls, estimator, training=True):
+        """What `hidden_layer_sizes`, `activation` and `dropout` of an estimator stand for.
+
+        Without `training`, activations that cannot be trained are allowed.
+        """
+        hidden = sizes_of("hidden_layer_sizes", estimator.hidden_layer_sizes)
+        activations = activations_of("activation", estimator.activation, len(hidden))
+        if training:
+            check_trainable("activation", estimator.activation, activations)
+        return cls(hidden, activations, dropout_of(estimator.dropout, len(hidden)))
+
+    def after(self, encoder):
+        """These layers behind the encoder of other ones."""
+        n = encoder.n_encoder
+        return Layers(
+            (*encoder.hidden[:n], *self.hidden),
+            (*encoder.activations[:n], *self.activations),
+            (*(0.0,) * n, *self.dropout),
+            n_encoder=n,
+        )
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What the parameters of an estimator stand for.
 
@@ -31,64 +78,51 @@ class Recipe:
     ----------
     optimizer, schedule
         Vocabulary objects.
-    hidden : tuple of int
-    activations : tuple of Activation
-        One per hidden layer.
+    layers : Layers
     initializers : tuple of (Initializer, gain)
         One per dense layer.
-    dropout : tuple of float
-        One per hidden layer.
     input_scale, ntk : bool
     """
 
     optimizer: object
     schedule: object
-    hidden: tuple
-    activations: tuple
+    layers: Layers
     initializers: tuple
-    dropout: tuple
     input_scale: bool
     ntk: bool
 
     @classmethod
-    def of(cls, estimator, incremental=False, training=True):
-        """Recipe of an estimator; raises ValueError for what cannot act together.
-
-        Without `training`, activations that cannot be trained are allowed.
-        """
+    def of(cls, estimator, layers, init, incremental=False):
+        """Recipe of an estimator; raises ValueError for what cannot act together."""
         optimizer = resolve(estimator.solver, OPTIMIZERS, estimator)
         schedule = resolve(estimator.learning_rate, SCHEDULES, estimator)
-        hidden = _hidden_layer_sizes(estimator.hidden_layer_sizes)
-        activations = _activations(estimator.activation, len(hidden))
-        if training:
-            _check_trainable(estimator.activation, activations)
-        dropout = _dropout(estimator.dropout, len(hidden))
         _check_callbacks(estimator, optimizer, incremental)
         if not optimizer.stochastic:
-            _check_without_steps(estimator, schedule, dropout)
+            _check_without_steps(estimator, schedule, layers.dropout)
             schedule = Constant()
         if incremental:
             _check_incremental(estimator, schedule)
         return cls(
             optimizer,
             schedule,
-            hidden,
-            activations,
-            _initializers(estimator.init, activations, optimizer),
-            dropout,
+            layers,
+            _initializers(init, layers, optimizer),
             estimator.input_scale_layer,
             estimator.parametrization == "ntk",
         )
 
     def model(self, n_in, n_out):
         """The network in plain values, as a fitted estimator holds it."""
+        layers = self.layers
         return {
-            "sizes": [n_in, *self.hidden, n_out],
-            "activations": [describe(activation) for activation in self.activations],
+            "sizes": [n_in, *layers.hidden, n_out],
+            "activations": [describe(activation) for activation in layers.activations],
             "initializers": [(describe(init), gain) for init, gain in self.initializers],
-            "dropout": list(self.dropout),
+            "dropout": list(layers.dropout),
             "input_scale": self.input_scale,
             "ntk": self.ntk,
+            "tied": layers.tied,
+            "n_encoder": layers.n_encoder,
         }
 
 
@@ -101,10 +135,11 @@ def network_of(model):
         dropout=tuple(model["dropout"]),
         input_scale=model["input_scale"],
         ntk=model["ntk"],
+        tied=model["tied"],
     )
 
 
-def plan_of(estimator, recipe, n_rows, watched, incremental):
+def plan_of(estimator, recipe, n_rows, watched, incremental, step_factors=None):
     """How the engine shall train on `n_rows` rows."""
     return Plan(
         recipe.optimizer,
@@ -119,6 +154,7 @@ def plan_of(estimator, recipe, n_rows, watched, incremental):
         weight_tol=float(estimator.weight_tol),
         weight_decay=float(estimator.weight_decay),
         max_grad_norm=estimator.max_grad_norm,
+        step_factors=step_factors,
     )
 
 
@@ -144,6 +180,12 @@ def check_incremental(estimator):
             f"partial_fit does not support n_init={estimator.n_init} with combine_inits='best', "
             "since one pass does not tell which start is best. Use combine_inits='average'; or "
             "call fit first, then set n_init=1 to go on with the best."
+        )
+    encoder = getattr(estimator, "encoder", None)
+    if not (encoder is None or isinstance(encoder, FrozenEstimator)):
+        raise Unavailable(
+            "partial_fit needs an encoder that is fitted, since a chunk is not enough to fit it. "
+            "Give FrozenEstimator(encoder) from sklearn.frozen."
         )
 
 
@@ -193,39 +235,42 @@ _SHAPE_PARAMETERS = {
     "activations": "activation",
     "input_scale": "input_scale_layer",
     "ntk": "parametrization",
+    "tied": "tied_weights",
+    "n_encoder": "encoder (or the layers of an autoencoder)",
 }
 
 
-def _hidden_layer_sizes(sizes):
+def sizes_of(name, sizes):
+    """Widths of hidden layers from the parameter `name`, as a tuple."""
     sizes = np.atleast_1d(np.asarray(sizes if np.ndim(sizes) else [sizes]))
     if sizes.ndim > 1 or (sizes.size and sizes.dtype.kind not in "iu"):
-        raise ValueError(
-            f"hidden_layer_sizes must be an integer or a flat sequence of integers, got {sizes}."
-        )
+        raise ValueError(f"{name} must be an integer or a flat sequence of integers, got {sizes}.")
     if (sizes <= 0).any():
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes.tolist()}.")
+        raise ValueError(f"{name} must be > 0, got {sizes.tolist()}.")
     return tuple(sizes.tolist())
 
 
-def _activations(activation, n_hidden):
-    names = _per_layer("activation", activation, n_hidden)
+def activations_of(parameter, activation, n_hidden):
+    """Activations of hidden layers from the parameter of that name, as a tuple."""
+    names = _per_layer(parameter, activation, n_hidden)
     for name in names:
         if isinstance(name, str) and name not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
-            raise ValueError(f"activation={name!r} is not known; the names are {known}.")
+            raise ValueError(f"{parameter}={name!r} is not known; the names are {known}.")
     activations = tuple(resolve(name, ACTIVATIONS) for name in names)
     for name, instance in zip(names, activations, strict=True):
         if not isinstance(instance, Activation):
-            raise ValueError(f"activation={name!r} is neither a name nor an Activation.")
+            raise ValueError(f"{parameter}={name!r} is neither a name nor an Activation.")
     return activations
 
 
-def _check_trainable(given, activations):
+def check_trainable(parameter, given, activations):
+    """Refuse activations without a gradient."""
     if not all(activation.trainable for activation in activations):
         raise ValueError(
-            f"activation={given!r} has a zero gradient wherever it has one, so that a network "
+            f"{parameter}={given!r} has a zero gradient wherever it has one, so that a network "
             "with it cannot be trained by gradients; it serves explicit networks only. Use "
-            "activation='logistic' for a smooth step."
+            f"{parameter}='logistic' for a smooth step."
         )
 
 
@@ -255,7 +300,8 @@ def _per_layer(name, value, n_hidden):
     return tuple(value)
 
 
-def _dropout(dropout, n_hidden):
+def dropout_of(dropout, n_hidden):
+    """Rates of dropout after hidden layers, as a tuple."""
     rates = _per_layer("dropout", dropout, n_hidden)
     for rate in rates:
         if not (isinstance(rate, Real) and 0 <= rate < 1):
@@ -268,14 +314,18 @@ def _dropout(dropout, n_hidden):
     return tuple(map(float, rates))
 
 
-def _initializers(init, activations, optimizer):
-    """Rule and gain of every dense layer; the output layer counts as linear."""
+def _initializers(init, layers, optimizer):
+    """Rule and gain of every dense layer; an output without activation counts as linear."""
+    functions = layers.activations
+    if len(functions) == len(layers.hidden):
+        functions = (*functions, Identity())
     if init != "auto":
         rule = resolve(init, INITIALIZERS)
-        return tuple((rule, f.gain) for f in (*activations, Identity()))
-    rules = [(INITIALIZERS[f.default_init](), f.default_gain) for f in (*activations, Identity())]
+        return tuple((rule, f.gain) for f in functions)
+    rules = [(INITIALIZERS[f.default_init](), f.default_gain) for f in functions]
     if getattr(optimizer, "scale_free", False):
-        rules[-1] = (rules[-1][0], OUTPUT_GAIN)
+        rule, gain = rules[-1]
+        rules[-1] = (rule, OUTPUT_GAIN * gain)
     return tuple(rules)
 
 

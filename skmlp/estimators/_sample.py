@@ -73,7 +73,7 @@ class Sample:
         return TrainingSet(
             design.rows(self.X, dtype, mapped=self.mapped, scale_now=True),
             _as_targets(self.target, design.target.encode(self.target), dtype),
-            _as_weights(self.weight, dtype),
+            as_weights(self.weight, dtype),
             self.index,
         )
 
@@ -90,7 +90,9 @@ def fingerprint(*arrays):
         if array is None:
             continue
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        rows = array.reshape(len(array), -1 if array.size else 1)
+        if not array.size:
+            continue
+        rows = array.reshape(len(array), -1)
         for block in row_blocks(rows):
             digest.update(np.ascontiguousarray(rows[block]))
     return digest.hexdigest()
@@ -156,7 +158,7 @@ def is_far_outside(sample, held_out):
 
     That is what becomes of a validation set that has not gone through the same transformations.
     """
-    low, high = _range(sample)
+    low, high = value_range(sample)
     width = np.where(high > low, high - low, np.inf)
     low, high = low - width, high + width
     outside = 0
@@ -173,7 +175,7 @@ def is_far_outside(sample, held_out):
     return outside > 0.5 * len(held_out)
 
 
-def _range(sample):
+def value_range(sample):
     """Smallest and largest values of the columns."""
     if issparse(sample.X):
         return (np.asarray(b, np.float64) for b in min_max_axis(sample.taken()[0], axis=0))
@@ -204,7 +206,7 @@ def _as_targets(target, encoded, dtype):
     return np.ascontiguousarray(encoded, dtype)
 
 
-def _as_weights(weight, dtype):
+def as_weights(weight, dtype):
     """Weights in the compute dtype, which must be able to hold them."""
     if weight is None:
         return None

@@ -25,6 +25,7 @@ from ._regression import (
 
 __all__ = [
     "CLASSIFICATION_LOSSES",
+    "RECONSTRUCTION_LOSSES",
     "REGRESSION_LOSSES",
     "AbsoluteError",
     "BinaryLogLoss",
@@ -57,6 +58,9 @@ REGRESSION_LOSSES = {
     "poisson": Poisson,
     "gamma": Gamma,
 }
+
+# Of rows that are their own targets.
+RECONSTRUCTION_LOSSES = {"squared_error": SquaredError, "log_loss": BinaryLogLoss}
 
 CLASSIFICATION_LOSSES = {
     "log_loss": {

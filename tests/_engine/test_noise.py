@@ -17,12 +17,11 @@ from skmlp.losses import SquaredError
 from .test_contract import relative_error, tied_network
 
 LEVELS = {"gaussian": 0.3, "masking": 0.25, "salt_and_pepper": 0.25}
-LOW, HIGH = (-3.0, -2.0, -4.0, -5.0), (3.0, 2.0, 4.0, 5.0)
+LOW, HIGH = np.array([-3.0, -2.0, -4.0, -5.0]), np.array([3.0, 2.0, 4.0, 5.0])
 
 
 def noise_of(kind, level=None):
-    ends = {"low": LOW, "high": HIGH} if kind == "salt_and_pepper" else {}
-    return NOISES[kind](LEVELS[kind] if level is None else level, 4, **ends)
+    return NOISES[kind].of(LEVELS[kind] if level is None else level, LOW, HIGH)
 
 
 def corrupted(kind, x, seeds=(0,), training=True, dtype=np.float64, **options):

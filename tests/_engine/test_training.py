@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skmlp._engine import lbfgs
+from skmlp._engine import objective as objective_module
 from skmlp._engine.batches import DenseRows, TrainingSet
 from skmlp._engine.lbfgs import train_lbfgs
 from skmlp._engine.network import multilayer_perceptron
@@ -361,7 +361,9 @@ def test_lbfgs_does_not_depend_on_the_size_of_its_blocks(monkeypatch):
     objective = Objective(network, SquaredError(), alpha=0.1)
     ends = []
     for size in (16, 10_000):
-        monkeypatch.setattr(lbfgs, "block_rows", lambda network, members, size=size: size)
+        monkeypatch.setattr(
+            objective_module, "block_rows", lambda network, members, size=size: size
+        )
         state = state_of(initial(network, [0]))
         train_lbfgs(objective, regression_data(weighted=True), state, plan_of("lbfgs", tol=1e-6))
         ends.append(state.theta[0])

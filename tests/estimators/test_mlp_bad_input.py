@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csc_array, csr_array, csr_matrix, issparse
 from sklearn.datasets import make_regression
+from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold, LeaveOneOut, ShuffleSplit
 
-from skmlp import MLPClassifier, MLPRegressor
+from skmlp import AutoencoderTransformer, MLPClassifier, MLPRegressor
 from skmlp.activations import ACTIVATIONS, LeakyReLU
 from skmlp.callbacks import Callback, Checkpoint, TimeLimit
 from skmlp.initializers import INITIALIZERS, HeNormal
@@ -83,6 +84,8 @@ BAD = {
     "quantile": ["median", None, 0.0, np.nan, [[0.5]], [None], [0.5, 0.5], [np.nan, 0.5]],
     "dtype": [None, np.float32, "float", 32, np.dtype("float64")],
     "combine_inits": [None, True, "mean"],
+    "encoder": ["pca", PCA(), AutoencoderTransformer],
+    "encoder_learning_rate": [-0.1, None, "1", np.nan],
     "n_init": ["2", None, -1, np.nan],
     "callbacks": ["TimeLimit", TimeLimit(1), 3, [TimeLimit], [None], {}],
     "margin": ["1", None, 0.0, -1.0, np.nan],
@@ -690,6 +693,7 @@ def check_attributes(model, features):
         expected = {
             "coefs_": not averages and not clips,
             "estimators_": averages,
+            "encoder_": model.encoder is not None,
             "feature_names_in_": isinstance(features, pd.DataFrame),
         }
         expected["intercepts_"] = expected["coefs_"]

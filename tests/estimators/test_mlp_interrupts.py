@@ -99,7 +99,8 @@ def documented_attributes(cls):
     text = inspect.getdoc(cls).partition("\nAttributes\n")[2]
     names = re.findall(r"^(\w+_) :", text, flags=re.MULTILINE)
     assert "theta_" in names or "loss_" in names
-    return set(names) - {"feature_names_in_"}  # only there when X has names
+    # Only there when X has names, and with an encoder.
+    return set(names) - {"feature_names_in_", "encoder_"}
 
 
 def check_usable(model, X, y, absent=()):

@@ -9,7 +9,7 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
 
-from skmlp import MLPClassifier, MLPRegressor
+from skmlp import AutoencoderTransformer, MLPClassifier, MLPRegressor
 from skmlp.activations import ACTIVATIONS, LeakyReLU, PReLU, Tanh
 from skmlp.callbacks import Callback
 from skmlp.initializers import INITIALIZERS, HeNormal
@@ -24,6 +24,7 @@ X_class, y_class = make_classification(
     n_samples=60, n_features=4, n_informative=3, n_redundant=0, n_classes=3, random_state=0,
     n_clusters_per_class=1,
 )  # fmt: skip
+SMALL_ENCODER = AutoencoderTransformer(3, (5,), max_iter=3)
 SMALL = {"hidden_layer_sizes": (6, 5), "max_iter": 6, "random_state": 0}
 
 
@@ -92,6 +93,9 @@ CHANGES = [
     {"target_scaling": False},
     {"dropout": 0.3},
     {"max_grad_norm": 0.01, "solver": "sgd"},
+    {"encoder": SMALL_ENCODER},
+    {"encoder": SMALL_ENCODER, "encoder_learning_rate": 0.0},
+    {"encoder": SMALL_ENCODER, "encoder_learning_rate": 0.5},
     {"loss": "huber", "delta": 0.5},
     {"loss": "quantile"},
     {"loss": "quantile", "quantile": 0.9},

@@ -11,6 +11,7 @@ from ..._sklearn_compat import Interval, StrOptions, _fit_context
 from ...losses import CLASSIFICATION_LOSSES
 from .._availability import available_with
 from .._base import BaseMLP
+from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
 from .._labels import (
     check_known,
     check_labels,
@@ -40,7 +41,7 @@ def _has_probabilities(estimator):
     return True
 
 
-class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
+class MLPClassifier(ClassifierMixin, HiddenFeatures, StartsFromEncoder, BaseMLP):
     """Multilayer perceptron for classification.
 
     g(x) = W_L a_{L-1} + b_L, a_k = activation(W_k a_{k-1} + b_k), a_0 = x scaled; probabilities
@@ -135,6 +136,13 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
         Rate of dropout after every hidden layer, or one per layer.
     max_grad_norm : float or None, default=None
         Largest norm of the gradient of a minibatch; longer ones are shortened.
+    encoder : AutoencoderTransformer, FrozenEstimator or None, default=None
+        An autoencoder whose encoder stands before the hidden layers, with its scaling of X in
+        place of `feature_scaling`; `hidden_layer_sizes`, `activation` and `dropout` list the new
+        layers only. One that is not fitted is cloned and fitted to the training rows first;
+        ``FrozenEstimator(autoencoder)`` starts from the weights of a fitted one.
+    encoder_learning_rate : float, default=1.0
+        By which the steps of the layers of the encoder are multiplied; 0 keeps them as they are.
     n_init : int, default=1
         Number of starts from different weights. They are trained together, on the same batches
         (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
@@ -193,6 +201,8 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
         The starts, each as a fitted estimator; only with ``combine_inits="average"``. The curves
         and best values are then means of the starts, `best_iteration_` is a list, and
         `theta_` has a row for each.
+    encoder_ : AutoencoderTransformer
+        The fitted autoencoder that the encoder's weights were taken from; only with `encoder`.
     stop_reason_ : str
         Why training ended, in a sentence.
     n_layers_ : int
@@ -230,6 +240,8 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
 
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
+        "encoder": ENCODER_CONSTRAINT,
+        "encoder_learning_rate": [Interval(Real, 0, None, closed="left")],
         "loss": [StrOptions(set(CLASSIFICATION_LOSSES))],
         "margin": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
@@ -274,6 +286,8 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
         feature_scaling="standard",
         dropout=0.0,
         max_grad_norm=None,
+        encoder=None,
+        encoder_learning_rate=1.0,
         n_init=1,
         combine_inits="best",
         scoring=None,
@@ -315,6 +329,8 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
         self.feature_scaling = feature_scaling
         self.dropout = dropout
         self.max_grad_norm = max_grad_norm
+        self.encoder = encoder
+        self.encoder_learning_rate = encoder_learning_rate
         self.n_init = n_init
         self.combine_inits = combine_inits
         self.scoring = scoring
@@ -537,8 +553,8 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, BaseMLP):
             return None
         return target if target.ndim == 1 else target[:, 0].astype(int)
 
-    def _n_targets(self, target):
-        return len(self.classes_) if self._kind == "multiclass" else target.shape[1]
+    def _n_targets(self, sample):
+        return len(self.classes_) if self._kind == "multiclass" else sample.target.shape[1]
 
     def _class_factors(self, target, weight):
         if self.class_weight is None:

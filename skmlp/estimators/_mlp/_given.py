@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..._engine.state import TrainState
-from .._base import fitted_model
 from .._design import Design
 from .._effective import place_parameters
+from .._model import fitted_model
 from .._outcome import training_attributes
-from .._recipe import Recipe, network_of
+from .._recipe import Layers, Recipe, network_of
 
 REASON = "The weights were given."
 
@@ -46,7 +46,7 @@ def check_layers(coefs, intercepts):
 
 def set_weights(estimator, coefs, intercepts, loss):
     """Make an estimator with `feature_scaling=None` fitted, with these weights."""
-    recipe = Recipe.of(estimator, training=False)
+    recipe = Recipe.of(estimator, Layers.of(estimator, training=False), estimator.init)
     model = recipe.model(len(coefs[0]), coefs[-1].shape[1])
     network, rng = network_of(model), np.random.default_rng(0)
     theta = network.initial([rng]).astype(coefs[0].dtype)

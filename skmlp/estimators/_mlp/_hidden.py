@@ -1,12 +1,13 @@
 """Hidden activations as features."""
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
+
+from .._features import Features
 
 
 def _has_hidden_layers(estimator):
-    if np.size(estimator.hidden_layer_sizes) == 0:
+    if np.size(estimator.hidden_layer_sizes) == 0 and estimator.encoder is None:
         raise AttributeError(
             "transform gives the activations of the last hidden layer, but hidden_layer_sizes="
             f"{estimator.hidden_layer_sizes!r} has none."
@@ -14,13 +15,13 @@ def _has_hidden_layers(estimator):
     return True
 
 
-class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class HiddenFeatures(Features):
     """Adds `transform` to estimators over a network with hidden layers."""
 
     def transform(self, X):
         """Activations of the last hidden layer.
 
-        Exists only with at least one hidden layer.
+        Exists only with at least one hidden layer or an `encoder`.
 
         Parameters
         ----------
@@ -37,13 +38,6 @@ class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     @property
     def _n_features_out(self):
         return self._model["sizes"][-2] * len(np.atleast_2d(self.theta_))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = (
-            ["float64", "float32"] if self.dtype == "auto" else []
-        )
-        return tags
 
 
 # scikit-learn wraps methods of a class, for set_output, when it is made: conditions come after.

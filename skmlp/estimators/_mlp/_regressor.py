@@ -16,6 +16,7 @@ from ...losses import REGRESSION_LOSSES, Loss
 from .._availability import available_with
 from .._base import BaseMLP
 from .._design import Design
+from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
 from .._recipe import check_incremental, check_loss_parameters
 from .._validation import check_sample_weight
 from .._vocabulary import resolve, restore
@@ -23,7 +24,7 @@ from ._given import check_layers, parameters_from, set_weights, take_over
 from ._hidden import HiddenFeatures
 
 
-class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
+class MLPRegressor(RegressorMixin, HiddenFeatures, StartsFromEncoder, BaseMLP):
     """Multilayer perceptron for regression.
 
     f(x) = W_L a_{L-1} + b_L, a_k = activation(W_k a_{k-1} + b_k), a_0 = x scaled; the weights
@@ -119,6 +120,13 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
     quantile : float or sequence of float, default=0.5
         Level of ``loss="quantile"``. For several levels, `predict` has a column for each, and
         they never cross.
+    encoder : AutoencoderTransformer, FrozenEstimator or None, default=None
+        An autoencoder whose encoder stands before the hidden layers, with its scaling of X in
+        place of `feature_scaling`; `hidden_layer_sizes`, `activation` and `dropout` list the new
+        layers only. One that is not fitted is cloned and fitted to the training rows first;
+        ``FrozenEstimator(autoencoder)`` starts from the weights of a fitted one.
+    encoder_learning_rate : float, default=1.0
+        By which the steps of the layers of the encoder are multiplied; 0 keeps them as they are.
     n_init : int, default=1
         Number of starts from different weights. They are trained together, on the same batches
         (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
@@ -175,6 +183,8 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
         The starts, each as a fitted estimator; only with ``combine_inits="average"``. The curves
         and best values are then means of the starts, `best_iteration_` is a list, and
         `theta_` has a row for each.
+    encoder_ : AutoencoderTransformer
+        The fitted autoencoder that the encoder's weights were taken from; only with `encoder`.
     stop_reason_ : str
         Why training ended, in a sentence.
     n_layers_ : int
@@ -212,6 +222,8 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
 
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
+        "encoder": ENCODER_CONSTRAINT,
+        "encoder_learning_rate": [Interval(Real, 0, None, closed="left")],
         "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
         "target_scaling": ["boolean"],
         "delta": [Interval(Real, 0, None, closed="neither")],
@@ -257,6 +269,8 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
         max_grad_norm=None,
         delta=1.35,
         quantile=0.5,
+        encoder=None,
+        encoder_learning_rate=1.0,
         n_init=1,
         combine_inits="best",
         scoring=None,
@@ -298,6 +312,8 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, BaseMLP):
         self.max_grad_norm = max_grad_norm
         self.delta = delta
         self.quantile = quantile
+        self.encoder = encoder
+        self.encoder_learning_rate = encoder_learning_rate
         self.n_init = n_init
         self.combine_inits = combine_inits
         self.scoring = scoring

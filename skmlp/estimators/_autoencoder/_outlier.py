@@ -1,0 +1,280 @@
+"""AutoencoderOutlierDetector."""
+
+import copy
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ..._sklearn_compat import Interval, StrOptions, _fit_context, as_table, validate_data
+from ...losses import weighted_quantile
+from .._validation import check_dimensions, check_numbers, check_sample_weight
+from ._scores import SCORES
+from ._transformer import AutoencoderTransformer, feature_names
+
+# The default network sees so many rows in a step, makes about so many steps, and no fewer epochs
+# than the third number; with one batch of rows or less it makes few steps.
+BATCH, STEPS, LEAST_EPOCHS, FEW_STEPS = 64, 3000, 10, 500
+
+
+def default_autoencoder(n_rows, n_features):
+    """The autoencoder of a detector that is given none.
+
+    Three starts of a network of relu units, 128 - 32 - 128, which are averaged; 3000 steps of
+    Adam (but at least 10 epochs) on batches of 64 rows, with a cosine schedule, on inputs with
+    Gaussian noise of .1 standard deviations. Up to 64 rows there are 500 steps without noise,
+    which makes a row of weight 2 the same as a row given twice, and the code is no wider than X.
+    """
+    network = AutoencoderTransformer(
+        n_components=32,
+        hidden_layer_sizes=(128,),
+        code_activation="relu",
+        batch_size=min(BATCH, n_rows),
+        learning_rate="cosine",
+        learning_rate_init=0.003,
+        n_init=3,
+        combine_inits="average",
+    )
+    if n_rows <= BATCH:
+        return network.set_params(n_components=min(32, n_features), max_iter=FEW_STEPS)
+    epochs = max(LEAST_EPOCHS, -(-STEPS // -(-n_rows // BATCH)))
+    return network.set_params(noise="gaussian", noise_level=0.1, max_iter=epochs)
+
+
+class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+    """Anomaly detection by what an autoencoder cannot reconstruct.
+
+    An autoencoder learns to reconstruct the training rows; a row whose reconstruction differs
+    from it in an unusual way is anomalous. "residual_mahalanobis" measures the residual r, row
+    minus reconstruction, by r' S^-1 r with the covariance S of the training residuals (features
+    and directions that are always reconstructed well weigh more), "squared_error" by the mean of
+    its squares.
+
+    It is made for training rows that are mostly normal. Distances to the nearest neighbours and
+    isolation forests are simple rivals that are worth a try first. Far from all training rows an
+    autoencoder may reconstruct anything by chance.
+
+    Parameters
+    ----------
+    autoencoder : AutoencoderTransformer, FrozenEstimator or None, default=None
+        One that is not fitted is cloned and fitted to X; ``FrozenEstimator(autoencoder)`` is
+        taken as it is fitted. None is a network of relu units of widths 128, 32 and 128, three
+        starts of which are averaged, trained by about 3000 steps on inputs with Gaussian noise of
+        .1 standard deviations (500 steps without noise up to 64 rows).
+    contamination : float, default=0.1
+        Share of the training rows, at most 0.5, that `predict` calls anomalous.
+    anomaly_score : {"residual_mahalanobis", "squared_error"}, default="residual_mahalanobis"
+        What is anomalous, see above. With averaged starts the scores of the starts are averaged.
+    random_state : int, RandomState instance or None, default=None
+        Passed to the autoencoder unless that has its own.
+
+    Attributes
+    ----------
+    autoencoder_ : AutoencoderTransformer
+        The fitted autoencoder.
+    offset_ : float
+        Threshold of the scores: their quantile of order `contamination` on the training rows.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Names of the features, when X has string names.
+
+    See Also
+    --------
+    AutoencoderTransformer : The autoencoder.
+    sklearn.ensemble.IsolationForest, sklearn.neighbors.LocalOutlierFactor : Other detectors.
+
+    References
+    ----------
+    Sakurada and Yairi (2014), Anomaly detection using autoencoders with nonlinear dimensionality
+    reduction, MLSDA. Bouman and Heskes (2025), Autoencoders for anomaly detection are unreliable,
+    arXiv:2501.13864.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp import AutoencoderOutlierDetector
+    >>> angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 300)
+    >>> circle = np.column_stack([np.cos(angle), np.sin(angle)])
+    >>> detector = AutoencoderOutlierDetector(contamination=0.01, random_state=0).fit(circle)
+    >>> detector.predict([[0.0, 1.0], [0.0, 0.0]])
+    array([ 1, -1])
+    """
+
+    _parameter_constraints = {
+        "autoencoder": [AutoencoderTransformer, FrozenEstimator, None],
+        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        "anomaly_score": [StrOptions(set(SCORES))],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        autoencoder=None,
+        *,
+        contamination=0.1,
+        anomaly_score="residual_mahalanobis",
+        random_state=None,
+    ):
+        self.autoencoder = autoencoder
+        self.contamination = contamination
+        self.anomaly_score = anomaly_score
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit the autoencoder to X, and the threshold to its scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : AutoencoderOutlierDetector
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be used, and when training diverges.
+        """
+        X = self._checked(X, reset=True)
+        weight = check_sample_weight(sample_weight, X.shape[0])
+        self.autoencoder_ = self._fitted_autoencoder(X, weight)
+        pairs = self.autoencoder_._rows_and_residuals(X)
+        self._score = vars(SCORES[self.anomaly_score].fit(pairs, weight)).copy()
+        self._score_name = self.anomaly_score
+        scores = -self._errors(X, per_feature=False)
+        threshold = float(weighted_quantile(scores, self.contamination, weight))
+        # A training row at the threshold is normal whatever the last bits of its score.
+        self.offset_ = threshold - 1e-10 * abs(threshold)
+        return self
+
+    def predict(self, X):
+        """Predict which rows are normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        label : ndarray of shape (n_samples,)
+            1 for normal rows, -1 for anomalies.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def decision_function(self, X):
+        """Scores minus `offset_`: negative for anomalies.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,)
+        """
+        return self.score_samples(X) - self.offset_
+
+    def score_samples(self, X):
+        """Minus what `anomaly_score` names: the lower, the more anomalous.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,)
+            In float64.
+        """
+        check_is_fitted(self)
+        return -self._errors(self._checked(X), per_feature=False)
+
+    def reconstruct(self, X):
+        """Rows of X coded and decoded, in the units of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            A DataFrame if X is one.
+        """
+        check_is_fitted(self)
+        return self._table(self.autoencoder_.reconstruct(self._checked(X)), X)
+
+    def reconstruction_error(self, X, per_feature=True):
+        """What each feature contributes to the anomaly of a row, or the anomaly of the row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        per_feature : bool, default=True
+            Whether to return the contributions, or minus `score_samples`.
+
+        Returns
+        -------
+        error : ndarray of shape (n_samples, n_features) or (n_samples,)
+            Non-negative, in float64. With ``anomaly_score="squared_error"`` the mean of a row is
+            minus its score, with "residual_mahalanobis" its sum is. Per feature a DataFrame if X
+            is one.
+        """
+        check_is_fitted(self)
+        errors = self._errors(self._checked(X), per_feature)
+        return self._table(errors, X) if per_feature else errors
+
+    def _checked(self, X, reset=False):
+        check_dimensions(X)
+        return check_numbers(
+            validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
+        )
+
+    def _fitted_autoencoder(self, X, weight):
+        if isinstance(self.autoencoder, FrozenEstimator):
+            frozen = self.autoencoder.estimator
+            if not isinstance(frozen, AutoencoderTransformer):
+                raise ValueError(
+                    "autoencoder must be an AutoencoderTransformer, but FrozenEstimator holds "
+                    f"{type(frozen).__name__}."
+                )
+            # Here it gets arrays that have been checked, and need not warn of missing names.
+            autoencoder = copy.copy(frozen)
+            autoencoder.__dict__.pop("feature_names_in_", None)
+            return autoencoder
+        if self.autoencoder is None:
+            autoencoder = default_autoencoder(np.count_nonzero(weight), X.shape[1])
+        else:
+            autoencoder = clone(self.autoencoder)
+        if autoencoder.random_state is None:
+            autoencoder.set_params(random_state=self.random_state)
+        # Rows of weight 1 need no weights.
+        return autoencoder.fit(X, sample_weight=None if (weight == 1.0).all() else weight)
+
+    def _errors(self, X, per_feature):
+        """Contributions of the features, or their sums or means; X has been checked."""
+        score, errors = SCORES[self._score_name](**self._score), []
+        for _, residual in self.autoencoder_._rows_and_residuals(X):
+            parts = score.contributions(residual)
+            if not per_feature:
+                parts = parts.mean(axis=1) if score.mean else parts.sum(axis=1)
+            errors.append(parts)
+        return np.concatenate(errors)
+
+    def _table(self, values, like):
+        return as_table(values, like, feature_names(self), self)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
