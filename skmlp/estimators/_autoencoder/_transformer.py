@@ -250,7 +250,7 @@ class AutoencoderTransformer(Features, BaseMLP):
     (1797, 2)
     >>> pca = PCA(2).fit(X)
     >>> linear = ((X - pca.inverse_transform(pca.transform(X))) ** 2).mean()
-    >>> -model.score(X) < 0.85 * linear
+    >>> bool(-model.score(X) < 0.85 * linear)
     True
     """
 
