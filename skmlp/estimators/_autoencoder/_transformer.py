@@ -631,6 +631,11 @@ class AutoencoderTransformer(Features, BaseMLP):
             low, high = self._limits
             limits = np.stack([np.minimum(low, limits[0]), np.maximum(high, limits[1])])
         self._limits, self.tied_weights_ = limits, autoencoder_layers(self).tied
+        self.feature_scaling_ = self.feature_scaling
+        if self.feature_scaling == "auto":
+            domain = self._make_loss().domain
+            bounded = np.isfinite([domain.low, domain.high]).all()
+            self.feature_scaling_ = None if bounded else "standard"
         if not is_compact(self, limits.shape[1]):
             warn(
                 f"n_components={self.n_components} is more than the {limits.shape[1]} features, "
@@ -649,12 +654,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         """Minus the validation loss."""
 
     def _scalings(self, loss):
-        kind = self.feature_scaling
-        bounded = np.isfinite([loss.domain.low, loss.domain.high]).all()
-        if kind == "auto":
-            kind = None if bounded else "standard"
-        self.feature_scaling_ = kind
-        return kind, "features"
+        return self.feature_scaling_, "features"
 
     def _fit_design(self, loss, model, rows):
         # The first layer and the last can follow moving statistics if both are free and linear.
@@ -683,7 +683,8 @@ class AutoencoderTransformer(Features, BaseMLP):
 
     def _watch(self, objective, held_out, sample, data, seed):
         watch = super()._watch(objective, held_out, sample, data, seed)
-        watch.data = _as_trained(watch.data, objective, seed)
+        # Not the stream that has split the rows.
+        watch.data = _as_trained(watch.data, objective, [seed, 1])
         return watch
 
     def _train(self, objective, data, state, plan, watch, callbacks, fresh):
