@@ -16,13 +16,13 @@ from ._transformer import AutoencoderTransformer, feature_names
 
 # The default network sees so many rows in a step, makes about so many steps, and no fewer epochs
 # than the third number; with one batch of rows or less it makes few steps.
-BATCH, STEPS, LEAST_EPOCHS, FEW_STEPS = 64, 3000, 10, 500
+BATCH, STEPS, LEAST_EPOCHS, FEW_STEPS = 64, 1000, 10, 500
 
 
 def default_autoencoder(n_rows, n_features):
     """The autoencoder of a detector that is given none.
 
-    Three starts of a network of relu units, 128 - 32 - 128, which are averaged; 3000 steps of
+    Three starts of a network of relu units, 128 - 32 - 128, which are averaged; 1000 steps of
     Adam (but at least 10 epochs) on batches of 64 rows, with a cosine schedule, on inputs with
     Gaussian noise of .1 standard deviations. Up to 64 rows there are 500 steps without noise,
     which makes a row of weight 2 the same as a row given twice, and the code is no wider than X.
@@ -61,7 +61,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     autoencoder : AutoencoderTransformer, FrozenEstimator or None, default=None
         One that is not fitted is cloned and fitted to X; ``FrozenEstimator(autoencoder)`` is
         taken as it is fitted. None is a network of relu units of widths 128, 32 and 128, three
-        starts of which are averaged, trained by about 3000 steps on inputs with Gaussian noise of
+        starts of which are averaged, trained by about 1000 steps on inputs with Gaussian noise of
         .1 standard deviations (500 steps without noise up to 64 rows).
     contamination : float, default=0.1
         Share of the training rows, at most 0.5, that `predict` calls anomalous.
