@@ -38,14 +38,22 @@ def autoencoder_layers(autoencoder):
         decoder = sizes_of("decoder_hidden_layer_sizes", autoencoder.decoder_hidden_layer_sizes)
     n_hidden, n_encoder = len(encoder) + len(decoder), len(encoder)
 
-    def both_sides(value):
-        is_list = isinstance(value, (list, tuple, np.ndarray))
-        if mirrored and is_list and len(value) == n_encoder:
+    def both_sides(name):
+        value = getattr(autoencoder, name)
+        if not isinstance(value, (list, tuple, np.ndarray)):
+            return value
+        if mirrored and len(value) == n_encoder:
             return [*value, *reversed(value)]
+        if len(value) != n_hidden:
+            raise ValueError(
+                f"{name} has {len(value)} entries, but there are {n_encoder} hidden layers in the "
+                f"encoder and {len(decoder)} in the decoder. Give one entry for each of them "
+                "(a mirrored decoder may be left out), or a single value for all."
+            )
         return value
 
-    activations = activations_of("activation", both_sides(autoencoder.activation), n_hidden)
-    rates = dropout_of(both_sides(autoencoder.dropout), n_hidden)
+    activations = activations_of("activation", both_sides("activation"), n_hidden)
+    rates = dropout_of(both_sides("dropout"), n_hidden)
     (code,) = activations_of("code_activation", autoencoder.code_activation, 1)
     (output,) = activations_of("output_activation", autoencoder.output_activation, 1)
     for name, used in (

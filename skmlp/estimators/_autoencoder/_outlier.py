@@ -64,7 +64,9 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         starts of which are averaged, trained by about 1000 steps on inputs with Gaussian noise of
         .1 standard deviations (500 steps without noise up to 64 rows).
     contamination : float, default=0.1
-        Share of the training rows, at most 0.5, that `predict` calls anomalous.
+        Share of the training rows, at most 0.5, that `predict` calls anomalous. Rows that were
+        not trained on are reconstructed less well, most so when these were few: for a given rate
+        of false alarms take a quantile of `score_samples` of normal rows kept apart.
     anomaly_score : {"residual_mahalanobis", "squared_error"}, default="residual_mahalanobis"
         What is anomalous, see above. With averaged starts the scores of the starts are averaged.
     random_state : int, RandomState instance or None, default=None
