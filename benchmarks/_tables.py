@@ -4,11 +4,13 @@ import os
 import platform
 import shlex
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import scipy
 import sklearn
+from scipy import stats
 from threadpoolctl import threadpool_info
 
 import skmlp
@@ -47,6 +49,18 @@ class MarkdownTable:
 def geometric_mean(ratios):
     """exp(mean(log(ratios))); ratios > 0."""
     return float(np.exp(np.mean(np.log(ratios))))
+
+
+def interval(values):
+    """Mean and half the width of the 95 % t-interval of a few independent values."""
+    values = np.asarray(values, float)
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * error)
+
+
+def installed(*modules):
+    """Whether all modules can be imported, as far as one can tell without importing them."""
+    return all(find_spec(module) is not None for module in modules)
 
 
 def command(arguments, directory=None):

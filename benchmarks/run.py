@@ -1,10 +1,16 @@
-"""The command line of the benchmarks: ``python benchmarks/run.py raw`` and ``... speed``."""
+"""The command line of the benchmarks: ``python benchmarks/run.py raw``, ``... speed`` and so on."""
 
 import argparse
 import os
 import sys
 
+from _anomalies import anomalies
+from _autoencoder_speed import autoencoder_speed
+from _codes import compression
 from _data import CLASSIFICATION, N_SPLITS, QUICK, REGRESSION
+from _denoising import denoising
+from _labels import labels
+from _pretraining import contractive
 from _raw import raw
 from _speed import speed
 from _tables import preamble
@@ -26,15 +32,20 @@ def splits(text):
     return number
 
 
-def add_raw(commands):
-    """The subcommand of the first accuracy table."""
-    parser = commands.add_parser("raw", help="accuracy on raw features, default constructors")
+def add_data(parser, folder):
+    """The option that says where the .npz files are."""
     parser.add_argument(
         "--data",
         metavar="DIR",
         default=os.environ.get("SKMLP_DATA"),
-        help="directory with regression/*.npz (default: environment variable SKMLP_DATA)",
+        help=f"directory with {folder}/*.npz (default: environment variable SKMLP_DATA)",
     )
+
+
+def add_raw(commands):
+    """The subcommand of the first accuracy table."""
+    parser = commands.add_parser("raw", help="accuracy on raw features, default constructors")
+    add_data(parser, "regression")
     parser.add_argument("--splits", type=splits, default=1, metavar="N", help="1 to 10 (default 1)")
     parser.add_argument("--seeds", type=count, default=1, metavar="N", help="seeds 0, ..., N - 1")
     parser.add_argument(
@@ -62,6 +73,42 @@ def add_speed(commands):
     parser.set_defaults(run=speed, data=None)
 
 
+def add_anomalies(commands):
+    """The subcommand of the detectors."""
+    parser = commands.add_parser("anomalies", help="AutoencoderOutlierDetector beside its rivals")
+    add_data(parser, "adbench")
+    parser.add_argument("--seeds", type=count, default=3, metavar="N", help="default 3")
+    parser.add_argument("--quick", action="store_true", help="four small sets")
+    parser.set_defaults(run=anomalies)
+
+
+STUDIES = {
+    "compression": (compression, 3, "test errors of codes beside PCA; quick: digits only"),
+    "denoising": (denoising, 3, "noise taken from digits; quick: one seed"),
+    "contractive": (contractive, 5, "kinds of autoencoders as starts; quick: 1000 training rows"),
+    "labels": (labels, 5, "few labels and an autoencoder of all rows; quick: 50 and 100 labels"),
+}
+
+
+def add_study(commands, name):
+    """A subcommand on data that come with a package."""
+    run, seeds, text = STUDIES[name]
+    parser = commands.add_parser(name, help=text)
+    parser.add_argument("--seeds", type=count, default=seeds, metavar="N", help=f"default {seeds}")
+    parser.add_argument("--quick", action="store_true", help=text.rpartition(": ")[2])
+    parser.set_defaults(run=run, data=None)
+
+
+def add_autoencoder_speed(commands):
+    """The subcommand of the seconds of autoencoders."""
+    parser = commands.add_parser("autoencoder-speed", help="seconds of fit and transform")
+    parser.add_argument("--quick", action="store_true", help="digits only")
+    dtypes = ("float32", "float64")
+    parser.add_argument("--dtype", nargs="+", choices=dtypes, default=list(dtypes))
+    parser.add_argument("--repeats", type=count, default=5, metavar="N", help="default 5")
+    parser.set_defaults(run=autoencoder_speed, data=None)
+
+
 def main(arguments=None):
     """Parse the arguments, print what made the table, and the table."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -69,6 +116,10 @@ def main(arguments=None):
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_raw(commands)
     add_speed(commands)
+    add_anomalies(commands)
+    for name in STUDIES:
+        add_study(commands, name)
+    add_autoencoder_speed(commands)
     args = parser.parse_args(arguments)
     print(preamble(arguments, args.data), flush=True)
     args.run(args)

@@ -7,9 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.dummy import DummyRegressor
+from sklearn.exceptions import ConvergenceWarning
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-MODULES = ("_data", "_tables", "_raw", "_speed")
+MODULES = (
+    "_data",
+    "_tables",
+    "_raw",
+    "_speed",
+    "_anomalies",
+    "_codes",
+    "_denoising",
+    "_pretraining",
+    "_labels",
+    "_autoencoder_speed",
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +82,19 @@ def test_missing_sets(run, tmp_path, monkeypatch):
     assert run._data.missing_sets(names, None) == list(names)
     monkeypatch.setattr(run._data, "find_spec", lambda name: object())
     assert run._data.missing_sets(names, None) == ["autompg", "pol"]
+
+
+def test_missing_anomalies(run, tmp_path):
+    (tmp_path / "adbench").mkdir()
+    run._data.anomaly_path(tmp_path, "WBC").touch()
+    assert run._data.missing_anomalies(["WBC", "Wilt"], tmp_path) == ["Wilt"]
+    assert run._data.missing_anomalies(["WBC"], None) == ["WBC"]
+
+
+def test_digits_split(run):
+    X, y, X_test, y_test = run._data.digits_split()
+    assert (X.shape, X_test.shape) == ((1347, 64), (450, 64))
+    assert (len(y), len(y_test), X.max()) == (1347, 450, 1.0)
 
 
 def test_sets_of_special_treatment_exist(run):
@@ -148,6 +173,122 @@ def test_workloads(run, dtype):
     assert set(y) == set(range(10))
 
 
+def test_interval_is_students(run):
+    mean, half = run._tables.interval([1.0, 2.0, 3.0])
+    assert mean == pytest.approx(2)
+    assert half == pytest.approx(4.302653 / np.sqrt(3))
+
+
+def test_installed(run):
+    assert run._tables.installed("numpy", "sklearn")
+    assert not run._tables.installed("numpy", "no_such_module")
+
+
+# Autoencoders
+
+
+def test_clean_split_trains_on_normal_rows_only(run):
+    is_anomaly = np.arange(21) % 3 == 0
+    X = np.column_stack([np.arange(21.0), is_anomaly])
+    X_train, X_test, truth = run._anomalies.clean_split(X, is_anomaly, 0)
+    assert len(X_train) == len(X_test) - 7 == 7
+    assert not X_train[:, 1].any()
+    np.testing.assert_array_equal(X_test[:, 1], truth)
+    assert sorted([*X_train[:, 0], *X_test[:, 0]]) == list(range(21))
+    again, _, _ = run._anomalies.clean_split(X, is_anomaly, 1)
+    assert sorted(again[:, 0]) != sorted(X_train[:, 0])
+
+
+def test_rivals_find_an_outlier(run):
+    rng = np.random.default_rng(0)
+    X_train = rng.normal(size=(200, 5)) * [3, 3, 1, 0.3, 0.1]
+    X_test = np.concatenate([X_train[:20], [[10, 9, 8, 7, 6]]])
+    for rival in run._anomalies.STANDARDISED:
+        if rival is not run._anomalies.pyod_autoencoder:
+            ((_, scores),) = rival(X_train, X_test, 0)
+            assert np.argmax(scores) == 20
+
+
+def test_summary_of_anomalies_leaves_the_decisive_sets_out(run):
+    names = run._anomalies.OURS, run._anomalies.KNN
+    rows = {"Wilt": dict(zip(names, (0.9, 0.5), strict=True))}
+    rows["WBC"] = dict(zip(names, (0.7, 0.8), strict=True))
+    over_all, rest = run._anomalies.summary(rows)
+    assert "over 2 sets: skmlp 0.8000, kNN-5 0.6500. skmlp is above kNN-5 on 1 of 2." in over_all
+    assert "over 1 sets without Wilt" in rest
+    assert "kNN-5 0.8000, skmlp 0.7000" in rest
+    assert len(run._anomalies.summary({"WBC": rows["WBC"]})) == 1
+
+
+def test_errors_of_images(run):
+    X = np.zeros((3, 4))
+    assert run._codes.mean_error(X, X + 0.5) == pytest.approx(0.25)
+    assert run._codes.image_error(X, X + 0.5) == pytest.approx(1)
+    assert run._codes.verdict(0.25, 0.25) == "met"
+    assert run._codes.verdict(0.26, 0.25) == "missed"
+
+
+def test_corruptions(run):
+    X = np.full((400, 50), 0.4)
+    noises = run._denoising
+    added = noises.gaussian(X, 0.3, np.random.default_rng(0)) - X
+    assert added.std() == pytest.approx(0.3, rel=0.05)
+    masked = noises.masking(X, 0.25, np.random.default_rng(0))
+    assert set(masked.ravel()) == {0.0, 0.4}
+    assert np.mean(masked == 0) == pytest.approx(0.25, abs=0.02)
+    peppered = noises.salt_and_pepper(X, 0.25, np.random.default_rng(0))
+    assert [np.mean(peppered == value) for value in (0.0, 1.0)] == pytest.approx(
+        [0.125, 0.125], abs=0.02
+    )
+    assert noises.with_extremes(X)[-2:].tolist() == [[0.0] * 50, [1.0] * 50]
+
+
+def test_jacobian_norm_of_sigmoids(run):
+    rng = np.random.default_rng(0)
+    weights, bias, x = rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=4)
+
+    def code(x):
+        return 1 / (1 + np.exp(-x @ weights - bias))
+
+    step = 1e-6 * np.eye(4)
+    jacobian = np.array([(code(x + e) - code(x - e)) / 2e-6 for e in step])
+    norms = run._pretraining.jacobian_norms(code(x)[np.newaxis], weights)
+    assert norms == pytest.approx([np.linalg.norm(jacobian)])
+    assert run._pretraining.saturation(np.array([[0.01, 0.5], [0.96, 0.94]])) == 0.5
+
+
+def test_labelled_rows_are_stratified(run):
+    y = np.repeat(np.arange(5), 40)
+    rows = run._labels.labelled(y, 50, 0)
+    assert np.bincount(y[rows]).tolist() == [10] * 5
+    assert len(run._labels.labelled(y, None, 0)) == 200
+
+
+def test_contestants_of_labels_are_tuned_alike(run):
+    sizes = {
+        np.prod([len(values) for values in grid.values()]) for grid in run._labels.GRIDS.values()
+    }
+    assert sizes == {6}
+
+
+def test_speed_of_autoencoders_is_of_the_same_layers(run):
+    speed = run._autoencoder_speed
+    workload = speed.Workload("made up", (6, 2), 5, 2)
+    assert workload.layers == (6, 2, 6)
+    X = np.random.default_rng(0).random((20, 8))
+    theirs, ours = speed.Regressor(workload, 2), speed.ours(workload, 2)
+    with pytest.warns(ConvergenceWarning):  # told to stop early
+        theirs.fit(X)
+    with pytest.warns(ConvergenceWarning):
+        ours.fit(X)
+    shapes = [coefs.shape for coefs in ours.coefs_]
+    assert shapes == [coefs.shape for coefs in theirs.model.coefs_]
+    assert theirs.transform(X).shape == ours.transform(X).shape == (20, 2)
+    found = {("skmlp", "fit"): np.array([2.0]), ("PyOD", "fit"): np.array([3.0])}
+    assert speed.ratio(found, "PyOD", "fit") == "1.50"
+    assert speed.ratio(found, "PyOD", "transform") == ""
+
+
 # Contestants
 
 
@@ -220,6 +361,9 @@ def test_raw_prints_what_is_there(run, tmp_path, monkeypatch, capsys):
         ["raw", "--sets", "iris"],
         ["raw", "--sets", "pol", "--quick"],
         ["speed", "--dtype", "float16"],
+        ["anomalies", "--seeds", "0"],
+        ["compression", "--data", "somewhere"],
+        ["autoencoder-speed", "--repeats", "0"],
     ],
 )
 def test_wrong_arguments(run, arguments, capsys):

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, on both estimators by default, with restarts, and watched."""
+"""scikit-learn's own checks, on all estimators by default, with restarts, and watched."""
 
 import os
 from itertools import product
@@ -6,7 +6,12 @@ from itertools import product
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skmlp import MLPClassifier, MLPRegressor
+from skmlp import (
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    MLPClassifier,
+    MLPRegressor,
+)
 
 SETTINGS = (
     {},
@@ -24,6 +29,51 @@ BEYOND_FLOAT32 = {
     "check_sample_weight_equivalence_on_sparse_data": ROUNDING,
     "check_regressor_multioutput": "wants float64 predictions, but dtype names that of the output",
 }
+
+BRIEF = {"max_iter": 20}
+NOISY = {"noise": "gaussian", **BRIEF}
+CODER = AutoencoderTransformer(2, (10,), **BRIEF)
+DETECTOR = AutoencoderTransformer(2, (10,), n_init=2, combine_inits="average", **BRIEF)
+DEFAULT = AutoencoderOutlierDetector()
+INSTANCES = {
+    "AutoencoderTransformer": AutoencoderTransformer(),
+    "averaged": AutoencoderTransformer(n_init=2, combine_inits="average", **BRIEF),
+    "denoising": AutoencoderTransformer(**NOISY),
+    "contractive": AutoencoderTransformer(tied_weights=True, contractive_alpha=0.1, **BRIEF),
+    "sparse": AutoencoderTransformer(sparsity="kl", code_activation="logistic", **BRIEF),
+    "log_loss": AutoencoderTransformer(loss="log_loss", feature_scaling="minmax", **BRIEF),
+    "watched": AutoencoderTransformer(early_stopping=True, **BRIEF),
+    # Some checks have one feature.
+    "pca": AutoencoderTransformer(1, init="pca", **BRIEF),
+    "MLPClassifier behind an encoder": MLPClassifier(encoder=CODER),
+    "MLPRegressor behind an encoder": MLPRegressor(encoder=CODER),
+    "detector": AutoencoderOutlierDetector(DETECTOR),
+    "detector of squared errors": AutoencoderOutlierDetector(CODER, anomaly_score="squared_error"),
+    "AutoencoderOutlierDetector": DEFAULT,
+}
+RANDOM = "noise is drawn for each row, and a row of weight 2 is one row"
+WEIGHTS = {
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
+# All checks of the default network take a minute: those that could depend on it.
+OF_DEFAULT = {*WEIGHTS, "check_outliers_train", "check_outliers_fit_predict"}
+
+
+def instance_checks():
+    """The same for the estimators of INSTANCES."""
+    for label, given in INSTANCES.items():
+        for instance, check in estimator_checks_generator(given):
+            name = check.func.__name__
+            if name == "check_array_api_input" and not os.environ.get("SCIPY_ARRAY_API"):
+                continue
+            if given is DEFAULT and name not in OF_DEFAULT:
+                continue
+            options = ",".join(f"{key}={value}" for key, value in check.keywords.items())
+            marks = ()
+            if label == "denoising" and name in WEIGHTS:
+                marks = pytest.mark.xfail(reason=RANDOM, strict=True)
+            yield pytest.param(instance, check, id=f"{label}-{name}({options})", marks=marks)
 
 
 def checks():
@@ -48,10 +98,11 @@ def checks():
 # The checks fit random numbers with few iterations; some have classes of one row.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:Classes with a single row:UserWarning")
-@pytest.mark.parametrize("estimator, check", list(checks()))
+@pytest.mark.parametrize("estimator, check", [*checks(), *instance_checks()])
 def test_common_checks(estimator, check):
     check(estimator)
 
 
 def test_the_checks_are_all_there():
     assert len(list(checks())) > 100 * len(SETTINGS)
+    assert len(list(instance_checks())) > 40 * len(INSTANCES)
