@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from ._autoencoder import AutoencoderTransformer
+from ._autoencoder._fitted import check_features, unfrozen
 from ._autoencoder._layers import autoencoder_layers
 from ._design import Design
 from ._effective import copy_layers
@@ -43,10 +44,10 @@ class StartsFromEncoder:
 
     def _fitted_encoder(self, sample, seeds):
         names = getattr(self, "feature_names_in_", None)
-        if isinstance(self.encoder, FrozenEstimator):
-            encoder = copy.deepcopy(self.encoder.estimator)
-            _check_features(encoder, sample.X.shape[1], names)
-            return encoder
+        fitted = unfrozen("encoder", self.encoder)
+        if fitted is not None:
+            check_features("encoder", fitted, sample.X.shape[1], names)
+            return copy.deepcopy(fitted)
         encoder = clone(self.encoder)
         if encoder.random_state is None:
             encoder.set_params(random_state=seeds[0])
@@ -94,47 +95,22 @@ class StartsFromEncoder:
 
 def _layers_of(encoder):
     """Layers of the autoencoder that `encoder` is or holds."""
-    if isinstance(encoder, FrozenEstimator):
-        return _frozen_layers(encoder.estimator)
-    if hasattr(encoder, "theta_"):
-        raise ValueError(
-            "encoder is a fitted AutoencoderTransformer, so that it is not clear what it stands "
-            "for. Give FrozenEstimator(encoder) (from sklearn.frozen) to start from its weights, "
-            "or clone(encoder) to have its parameters fitted to X."
-        )
+    fitted = unfrozen("encoder", encoder)
+    if fitted is not None:
+        return _fitted_layers(fitted)
     encoder._validate_params()
     if encoder.combine_inits == "average" and encoder.n_init > 1:
         raise ValueError(_ONE_NETWORK)
     return autoencoder_layers(encoder)
 
 
-def _frozen_layers(encoder):
-    if not isinstance(encoder, AutoencoderTransformer) or not hasattr(encoder, "theta_"):
-        state = "not fitted" if isinstance(encoder, AutoencoderTransformer) else "none"
-        raise ValueError(
-            "encoder must hold a fitted AutoencoderTransformer, but FrozenEstimator holds "
-            f"{type(encoder).__name__}, which is {state}. Fit it first, or give it bare."
-        )
+def _fitted_layers(encoder):
     if encoder.theta_.ndim == 2:
         raise ValueError(_ONE_NETWORK)
     model = encoder._model
     hidden = tuple(model["sizes"][1:-1])
     activations = tuple(restore(activation) for activation in model["activations"])
     return Layers(hidden, activations, tuple(model["dropout"]), n_encoder=model["n_encoder"])
-
-
-def _check_features(encoder, n_features, names):
-    if encoder.n_features_in_ != n_features:
-        raise ValueError(
-            f"encoder was fitted to {encoder.n_features_in_} features, but X has {n_features}. "
-            "Give the same columns, or an encoder that is fitted to X."
-        )
-    known = getattr(encoder, "feature_names_in_", names)
-    if names is not None and not np.array_equal(known, names):
-        raise ValueError(
-            f"encoder was fitted to the columns {list(known[:5])}..., but X has "
-            f"{list(names[:5])}.... Give the same columns in the same order."
-        )
 
 
 _ONE_NETWORK = (

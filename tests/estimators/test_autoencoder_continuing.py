@@ -16,7 +16,10 @@ from skmlp.callbacks import Callback
 
 from ..callbacks.shared import Counter, StopAfter, check_resumes
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:output_activation=.* puts out:UserWarning"),
+]
 
 X = load_wine().data[:, :6]
 UNIT = (X - X.min(axis=0)) / np.ptp(X, axis=0)

@@ -8,7 +8,10 @@ from skmlp import AutoencoderTransformer
 from skmlp.activations import ACTIVATIONS
 from skmlp.optimizers import OPTIMIZERS
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:output_activation=.* puts out:UserWarning"),
+]
 
 X = load_wine().data[:, :6]
 UNIT = (X - X.min(axis=0)) / np.ptp(X, axis=0)

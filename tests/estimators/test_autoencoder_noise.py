@@ -121,9 +121,7 @@ def test_the_validation_noise_does_not_depend_on_blocks(monkeypatch):
     one = model_of("masking", **params).fit(X)
     monkeypatch.setattr("skmlp._engine.objective.block_rows", lambda network, members: 5)
     other = model_of("masking", **params).fit(X)
-    np.testing.assert_allclose(
-        one.validation_loss_curve_, other.validation_loss_curve_, rtol=1e-9
-    )
+    np.testing.assert_allclose(one.validation_loss_curve_, other.validation_loss_curve_, rtol=1e-9)
 
 
 @KINDS

@@ -1,4 +1,4 @@
-"""What an autoencoder minimises: gradients, penalties, and the linear case, whose answer is known."""
+"""What an autoencoder minimises: gradients, penalties, and the linear case, which is known."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,10 @@ from skmlp.activations import ACTIVATIONS
 
 from .._engine.test_contract import relative_error
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:output_activation=.* puts out:UserWarning"),
+]
 
 IRIS = load_iris().data
 UNIT = (IRIS - IRIS.min(axis=0)) / np.ptp(IRIS, axis=0)

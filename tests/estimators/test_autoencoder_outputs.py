@@ -12,7 +12,10 @@ from sklearn.model_selection import PredefinedSplit
 
 from skmlp import AutoencoderTransformer
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:output_activation=.* puts out:UserWarning"),
+]
 
 FRAME = load_wine(as_frame=True).data.iloc[:, :6].set_axis(np.arange(178) * 3 + 1, axis=0)
 X = FRAME.to_numpy()

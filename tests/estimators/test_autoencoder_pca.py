@@ -149,7 +149,10 @@ def test_only_a_new_start_is_compared():
 
 
 REFUSALS = {
-    "code_activation": ({"code_activation": "tanh"}, "needs code_activation='identity', got 'tanh'"),
+    "code_activation": (
+        {"code_activation": "tanh"},
+        "needs code_activation='identity', got 'tanh'",
+    ),
     "output_activation": ({"output_activation": "relu"}, "needs output_activation='identity'"),
     "loss": (
         {"loss": "log_loss", "feature_scaling": "minmax"},

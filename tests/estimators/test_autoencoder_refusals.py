@@ -93,7 +93,7 @@ REFUSALS = {
     ),
     "number of activations": (
         {"activation": ["relu"] * 3},
-        ["activation has 3 entries", "one entry per hidden layer"],
+        ["activation has 3 entries", "1 hidden layers in the encoder and 1 in", "a single value"],
     ),
     "number of dropouts": ({"dropout": [0.1] * 3}, ["dropout has 3 entries", "a single value"]),
     "decoder sizes": (
@@ -267,3 +267,13 @@ def test_negative_weights_are_refused():
         AutoencoderTransformer(**SMALL).fit(X, sample_weight=np.full(150, -1.0))
     with pytest.raises(ValueError, match="sample_weight must not be negative"):
         fit().score(X, sample_weight=np.full(150, -1.0))
+
+
+def test_an_output_that_cannot_reach_the_rows_is_told():
+    rows = np.random.default_rng(0).normal(size=(30, 4))
+    with pytest.warns(UserWarning, match="output_activation='logistic' puts out .* 0 to 1, but X"):
+        AutoencoderTransformer(2, (5,), output_activation="logistic", max_iter=3).fit(rows)
+    settings = {"output_activation": "logistic", "feature_scaling": "minmax", "max_iter": 3}
+    AutoencoderTransformer(2, (5,), **settings).fit(rows)
+    with pytest.warns(UserWarning, match="'relu' puts out numbers from 0 to inf"):
+        AutoencoderTransformer(2, (5,), output_activation="relu", max_iter=3).fit(rows)

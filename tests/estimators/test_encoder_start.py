@@ -132,9 +132,7 @@ def test_sparse_rows(cls):
             model.transform(csr_array(rows)), model.encoder_.transform(csr_array(rows)), rtol=1e-9,
             atol=1e-12,
         )  # fmt: skip
-        np.testing.assert_allclose(
-            model.predict(rows), model.predict(csr_array(rows)), rtol=1e-9
-        )
+        np.testing.assert_allclose(model.predict(rows), model.predict(csr_array(rows)), rtol=1e-9)
 
 
 def test_a_dense_encoder_takes_sparse_rows():
@@ -178,9 +176,7 @@ def test_a_seed_reaches_the_encoder():
     assert not np.allclose(one.encoder_.theta_, third.encoder_.theta_)
     assert encoder.random_state is None
     fixed = model_of(encoder=coder_of(random_state=5), random_state=1).fit(X, LABELS)
-    np.testing.assert_array_equal(
-        fixed.encoder_.theta_, coder_of(random_state=5).fit(X).theta_
-    )
+    np.testing.assert_array_equal(fixed.encoder_.theta_, coder_of(random_state=5).fit(X).theta_)
 
 
 def test_the_encoder_is_fitted_to_training_rows_with_their_weights():
@@ -255,7 +251,10 @@ def test_frames_of_other_columns_are_refused(change):
 
 AVERAGE = {"n_init": 2, "combine_inits": "average"}
 REFUSALS = {
-    "fitted": (lambda: coder_of().fit(X), r"encoder is a fitted .*FrozenEstimator\(encoder\).*clone"),
+    "fitted": (
+        lambda: coder_of().fit(X),
+        r"encoder is a fitted .*FrozenEstimator\(encoder\).*clone",
+    ),
     "frozen and not fitted": (
         lambda: FrozenEstimator(coder_of()),
         "FrozenEstimator holds AutoencoderTransformer, which is not fitted. Fit it first",

@@ -100,7 +100,7 @@ def check_combinations(autoencoder, layers):
         if chosen not in values and value != default:
             raise ValueError(
                 f"{name}={value!r} cannot act with {other}={chosen!r}; it is a setting of "
-                f"{' and '.join(f'{other}={v!r}' for v in values)}. Leave {name} at its default."
+                f"{' or '.join(f'{other}={v!r}' for v in values)}. Leave {name} at its default."
             )
     if autoencoder.init == "pca":
         check_pca(autoencoder, layers)

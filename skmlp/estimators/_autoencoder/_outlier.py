@@ -6,25 +6,28 @@ from numbers import Real
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..._sklearn_compat import Interval, StrOptions, _fit_context, as_table, validate_data
 from ...losses import weighted_quantile
 from .._validation import check_dimensions, check_numbers, check_sample_weight
+from ._fitted import check_features, unfrozen
 from ._scores import SCORES
 from ._transformer import AutoencoderTransformer, feature_names
 
-# The default network sees so many rows in a step, makes about so many steps, and no fewer epochs
-# than the third number; with one batch of rows or less it makes few steps.
-BATCH, STEPS, LEAST_EPOCHS, FEW_STEPS = 64, 1000, 10, 500
+# The default network sees so many rows in a step and makes about so many steps, but no fewer and
+# no more epochs than this: more would learn small sets by heart, and score new rows by another
+# measure than those it has seen. With one batch of rows or less there are so many steps.
+BATCH, STEPS, LEAST_EPOCHS, MOST_EPOCHS, FEW_STEPS = 64, 1000, 10, 50, 100
 
 
 def default_autoencoder(n_rows, n_features):
     """The autoencoder of a detector that is given none.
 
     Three starts of a network of relu units, 128 - 32 - 128, which are averaged; 1000 steps of
-    Adam (but at least 10 epochs) on batches of 64 rows, with a cosine schedule, on inputs with
-    Gaussian noise of .1 standard deviations. Up to 64 rows there are 500 steps without noise,
+    Adam (but 10 to 50 epochs) on batches of 64 rows, with a cosine schedule, on inputs with
+    Gaussian noise of .1 standard deviations. Up to 64 rows there are 100 steps without noise,
     which makes a row of weight 2 the same as a row given twice, and the code is no wider than X.
     """
     network = AutoencoderTransformer(
@@ -39,7 +42,7 @@ def default_autoencoder(n_rows, n_features):
     )
     if n_rows <= BATCH:
         return network.set_params(n_components=min(32, n_features), max_iter=FEW_STEPS)
-    epochs = max(LEAST_EPOCHS, -(-STEPS // -(-n_rows // BATCH)))
+    epochs = np.clip(-(-STEPS // -(-n_rows // BATCH)), LEAST_EPOCHS, MOST_EPOCHS).item()
     return network.set_params(noise="gaussian", noise_level=0.1, max_iter=epochs)
 
 
@@ -61,23 +64,28 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     autoencoder : AutoencoderTransformer, FrozenEstimator or None, default=None
         One that is not fitted is cloned and fitted to X; ``FrozenEstimator(autoencoder)`` is
         taken as it is fitted. None is a network of relu units of widths 128, 32 and 128, three
-        starts of which are averaged, trained by about 1000 steps on inputs with Gaussian noise of
-        .1 standard deviations (500 steps without noise up to 64 rows).
+        starts of which are averaged, trained by 1000 steps (10 to 50 epochs) on inputs with
+        Gaussian noise of .1 standard deviations (100 steps without noise up to 64 rows).
     contamination : float, default=0.1
         Share of the training rows, at most 0.5, that `predict` calls anomalous. Rows that were
-        not trained on are reconstructed less well, most so when these were few: for a given rate
-        of false alarms take a quantile of `score_samples` of normal rows kept apart.
+        not trained on are reconstructed less well, so that more of them are called anomalous,
+        most so when the training rows are few: `validation_fraction` helps.
     anomaly_score : {"residual_mahalanobis", "squared_error"}, default="residual_mahalanobis"
         What is anomalous, see above. With averaged starts the scores of the starts are averaged.
+    validation_fraction : float or None, default=None
+        Share of the rows that is not trained on, and whose scores the threshold is taken from: of
+        new rows like these about `contamination` will be called anomalous. None takes the
+        threshold from the training rows.
     random_state : int, RandomState instance or None, default=None
-        Passed to the autoencoder unless that has its own.
+        Passed to the autoencoder unless that has its own; draws the rows kept apart.
 
     Attributes
     ----------
     autoencoder_ : AutoencoderTransformer
         The fitted autoencoder.
     offset_ : float
-        Threshold of the scores: their quantile of order `contamination` on the training rows.
+        Threshold of the scores: their quantile of order `contamination` on the training rows, or
+        on those kept apart.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -109,6 +117,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         "autoencoder": [AutoencoderTransformer, FrozenEstimator, None],
         "contamination": [Interval(Real, 0, 0.5, closed="right")],
         "anomaly_score": [StrOptions(set(SCORES))],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "random_state": ["random_state"],
     }
 
@@ -118,11 +127,13 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         *,
         contamination=0.1,
         anomaly_score="residual_mahalanobis",
+        validation_fraction=None,
         random_state=None,
     ):
         self.autoencoder = autoencoder
         self.contamination = contamination
         self.anomaly_score = anomaly_score
+        self.validation_fraction = validation_fraction
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -149,12 +160,13 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         """
         X = self._checked(X, reset=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
-        self.autoencoder_ = self._fitted_autoencoder(X, weight)
-        pairs = self.autoencoder_._rows_and_residuals(X)
-        self._score = vars(SCORES[self.anomaly_score].fit(pairs, weight)).copy()
+        training, watched = self._split(X.shape[0])
+        self.autoencoder_ = self._fitted_autoencoder(X[training], weight[training])
+        pairs = self.autoencoder_._rows_and_residuals(X[training])
+        self._score = vars(SCORES[self.anomaly_score].fit(pairs, weight[training])).copy()
         self._score_name = self.anomaly_score
-        scores = -self._errors(X, per_feature=False)
-        threshold = float(weighted_quantile(scores, self.contamination, weight))
+        scores = -self._errors(X[watched], per_feature=False)
+        threshold = float(weighted_quantile(scores, self.contamination, weight[watched]))
         # A training row at the threshold is normal whatever the last bits of its score.
         self.offset_ = threshold - 1e-10 * abs(threshold)
         return self
@@ -243,15 +255,12 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         )
 
     def _fitted_autoencoder(self, X, weight):
-        if isinstance(self.autoencoder, FrozenEstimator):
-            frozen = self.autoencoder.estimator
-            if not isinstance(frozen, AutoencoderTransformer):
-                raise ValueError(
-                    "autoencoder must be an AutoencoderTransformer, but FrozenEstimator holds "
-                    f"{type(frozen).__name__}."
-                )
+        fitted = unfrozen("autoencoder", self.autoencoder)
+        if fitted is not None:
+            names = getattr(self, "feature_names_in_", None)
+            check_features("autoencoder", fitted, X.shape[1], names)
             # Here it gets arrays that have been checked, and need not warn of missing names.
-            autoencoder = copy.copy(frozen)
+            autoencoder = copy.copy(fitted)
             autoencoder.__dict__.pop("feature_names_in_", None)
             return autoencoder
         if self.autoencoder is None:
@@ -262,6 +271,19 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             autoencoder.set_params(random_state=self.random_state)
         # Rows of weight 1 need no weights.
         return autoencoder.fit(X, sample_weight=None if (weight == 1.0).all() else weight)
+
+    def _split(self, n_rows):
+        """Positions to train on and to take the threshold from: disjoint, or all for both."""
+        if self.validation_fraction is None:
+            return slice(None), slice(None)
+        held_out = max(1, round(self.validation_fraction * n_rows))
+        if held_out >= n_rows:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves none to "
+                "train on. Set it to None, or give more rows."
+            )
+        order = check_random_state(self.random_state).permutation(n_rows)
+        return np.sort(order[held_out:]), np.sort(order[:held_out])
 
     def _errors(self, X, per_feature):
         """Contributions of the features, or their sums or means; X has been checked."""

@@ -167,6 +167,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         find out is in `history_`.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Of computation and predictions; "auto" is float32 for float32 X, else float64.
+
     Attributes
     ----------
     theta_ : ndarray of shape (n_parameters,)
@@ -674,12 +675,28 @@ class AutoencoderTransformer(Features, BaseMLP):
     def _objective(self, network, loss, sample, design):
         layers = autoencoder_layers(self)
         limits = scaled_limits(self._limits, design.features, self.theta_.dtype, loss)
+        if len(layers.activations) > len(layers.hidden):
+            self._check_reach(layers.activations[-1], limits)
         depth = network.depth_of(layers.n_encoder)
         if self.noise is not None:
             network = network.behind(NOISES[self.noise].of(float(self.noise_level), *limits))
             depth += 1
         penalties = penalties_of(self, layers, depth)
         return Objective(network, loss, float(self.alpha), penalties)
+
+    def _check_reach(self, output, limits):
+        """Warn of an output activation that cannot put out what the training rows hold."""
+        low, high = output([-1e4, 1e4]) + 0.0
+        # What is larger than this grows without bound.
+        low, high = (low if low > -50.0 else -np.inf), (high if high < 50.0 else np.inf)
+        if limits[0].min() < low - 1e-6 or limits[1].max() > high + 1e-6:
+            warn(
+                f"output_activation={self.output_activation!r} puts out numbers from {low:g} to "
+                f"{high:g}, but X, as the network sees it, goes from {limits[0].min():g} to "
+                f"{limits[1].max():g}. Choose feature_scaling (here {self.feature_scaling_!r}) to "
+                "match, or leave output_activation at 'identity'.",
+                UserWarning,
+            )
 
     def _watch(self, objective, held_out, sample, data, seed):
         watch = super()._watch(objective, held_out, sample, data, seed)
