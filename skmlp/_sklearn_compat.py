@@ -6,7 +6,7 @@ the callbacks of scikit-learn 1.9, which are experimental there.
 
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils._set_output import _get_adapter_from_container, _get_container_adapter
+from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_container_adapter
 from sklearn.utils.validation import validate_data
 
 try:
@@ -47,10 +47,7 @@ def as_table(values, like, columns, estimator):
     """
     adapter = _get_container_adapter("transform", estimator)
     if adapter is None:
-        try:
-            adapter = _get_adapter_from_container(like)
-        except ValueError:
-            return values
-        if not adapter.is_supported_container(like):
+        adapter = ADAPTERS_MANAGER.adapters.get(type(like).__module__.split(".")[0])
+        if adapter is None or not adapter.is_supported_container(like):
             return values
     return adapter.create_container(values, like, columns=columns)

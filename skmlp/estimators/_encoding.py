@@ -155,10 +155,10 @@ class FeatureScaling(ABC):
             _copy(wide, out)
 
     def inverse(self, scaled):
-        """Rows in the units of X, in float64, for scaled ones."""
-        rows = np.array(scaled, np.float64)
+        """Rows in the units of X, in float64; the same array if there is no scaling."""
         if self.scale is None:
-            return rows
+            return scaled
+        rows = np.array(scaled, np.float64)
         if self.shift is not None:
             self._unbend(rows)
             rows *= self.scale

@@ -58,6 +58,7 @@ def test_the_default_makes_so_many_steps(n, epochs):
     assert network.n_components == 32 and network.learning_rate == "cosine"
 
 
+@quiet
 def test_the_default_draws_no_seed_of_its_own():
     """Without a random state two fits differ; with one they are the same."""
     rows = X[:40]

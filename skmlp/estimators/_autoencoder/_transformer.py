@@ -476,8 +476,9 @@ class AutoencoderTransformer(Features, BaseMLP):
             evaluate(decoder, row[np.newaxis], DenseRows(part))[0]
             for row, part in zip(theta, np.split(codes, len(theta), axis=1), strict=True)
         ]
-        output = restore(self._loss).predict(np.stack(raw)).mean(axis=0)
-        return self._table(self._in_units(output), Z)
+        output = _mean(restore(self._loss).predict(np.stack(raw)))
+        output = Design.restore(self._design).target.decode(output)
+        return self._table(output.astype(theta.dtype, copy=False), Z)
 
     def reconstruct(self, X):
         """Rows of X coded and decoded, in the units of X.
@@ -492,8 +493,11 @@ class AutoencoderTransformer(Features, BaseMLP):
             A DataFrame if X is one, or if `set_output` says so.
         """
         check_is_fitted(self)
-        blocks = [self._in_units(output) for _, output in self._scaled_pairs(X)]
-        return self._table(np.concatenate(blocks), X)
+        rows, decode = self._rows_of(X), Design.restore(self._design).target.decode
+        reconstructed = np.empty((len(rows), self.n_features_in_), self.theta_.dtype)
+        for part, _, outputs in self._member_outputs(rows):
+            reconstructed[part] = decode(_mean(outputs))
+        return self._table(reconstructed, X)
 
     def reconstruction_error(self, X, per_feature=False, units="scaled"):
         """Mean squared error of each row, or the squared error of each of its entries.
@@ -520,6 +524,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         """
         if units not in ("scaled", "input"):
             raise ValueError(f"units must be 'scaled' or 'input', got {units!r}.")
+        check_is_fitted(self)
         errors = []
         for residual in self._residuals(X, units == "input"):
             residual *= residual
@@ -560,36 +565,28 @@ class AutoencoderTransformer(Features, BaseMLP):
         """Number of layers of the encoder."""
         return network_of(self._model).depth_of(self._model["n_encoder"])
 
-    def _scaled_pairs(self, X):
-        """Yield blocks of dense rows and their mean reconstructions, both in scaled units."""
-        for x, outputs in self._member_pairs(X):
-            yield x, outputs.mean(axis=0)
+    def _member_outputs(self, rows):
+        """Yield slices, rows for the network and the scaled reconstructions of each member.
 
-    def _member_pairs(self, X):
-        """The same with the reconstruction of each member, (members, rows, n_features)."""
+        The latter may be overwritten by the next block.
+        """
         network, theta = network_of(self._model), np.atleast_2d(self.theta_)
-        predict = restore(self._loss).predict
-        for _, x, raw in forward_blocks(network, theta, self._rows_of(X)):
-            yield x.toarray() if issparse(x) else x[0], predict(raw)
-
-    def _residuals(self, X, in_units=False):
-        """Yield blocks of differences between rows and reconstructions, in float64."""
-        check_is_fitted(self)
-        decode = Design.restore(self._design).target.decode if in_units else np.array
-        for rows, output in self._scaled_pairs(X):
-            rows, output = (decode(part.astype(np.float64)) for part in (rows, output))
-            yield rows - output
+        loss = restore(self._loss)
+        for part, x, raw in forward_blocks(network, theta, rows):
+            yield part, x, raw if loss.link == "identity" else loss.predict(raw)
 
     def _rows_and_residuals(self, X):
         """Yield blocks of rows and the residuals of each member, scaled and in float64."""
-        for x, outputs in self._member_pairs(X):
-            rows = x.astype(np.float64)
+        for _, x, outputs in self._member_outputs(self._rows_of(X)):
+            rows = _dense(x)
             yield rows, rows - outputs
 
-    def _in_units(self, output):
-        """An output in the units of X."""
-        target = Design.restore(self._design).target
-        return target.decode(output).astype(output.dtype, copy=False)
+    def _residuals(self, X, in_units):
+        """Yield blocks of rows minus their mean reconstructions, in float64."""
+        decode = Design.restore(self._design).target.decode
+        for _, x, outputs in self._member_outputs(self._rows_of(X)):
+            rows, mean = _dense(x), _mean(outputs).astype(np.float64)
+            yield decode(rows) - decode(mean) if in_units else rows - mean
 
     def _table(self, values, like):
         return as_table(values, like, feature_names(self), self)
@@ -712,6 +709,16 @@ class AutoencoderTransformer(Features, BaseMLP):
         super()._train(objective, data, state, plan, watch, callbacks, fresh)
         if compares:
             _keep_better(state, start, objective, _as_trained(data, objective, seed=0))
+
+
+def _dense(x):
+    """Rows of a block as a float64 array of two dimensions."""
+    return (x.toarray() if issparse(x) else x[0]).astype(np.float64)
+
+
+def _mean(outputs):
+    """Mean over members; of one it is a view."""
+    return outputs[0] if len(outputs) == 1 else outputs.mean(axis=0)
 
 
 def feature_names(estimator):
