@@ -9,12 +9,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..._sklearn_compat import Interval, StrOptions, _fit_context, as_table, validate_data
+from ..._sklearn_compat import Interval, StrOptions, _fit_context, validate_data
 from ...losses import weighted_quantile
 from .._validation import check_dimensions, check_numbers, check_sample_weight
 from ._fitted import check_features, unfrozen
 from ._scores import SCORES
-from ._transformer import AutoencoderTransformer, feature_names
+from ._transformer import AutoencoderTransformer, table_of_features
 
 # The default network sees so many rows in a step and makes about so many steps, but no fewer and
 # no more epochs than this: more would learn small sets by heart, and score new rows by another
@@ -226,7 +226,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             A DataFrame if X is one.
         """
         check_is_fitted(self)
-        return self._table(self.autoencoder_.reconstruct(self._checked(X)), X)
+        reconstructed = self.autoencoder_.reconstruct(self._checked(X))
+        return table_of_features(reconstructed, X, self, getattr(X, "columns", ()))
 
     def reconstruction_error(self, X, per_feature=True):
         """What each feature contributes to the anomaly of a row, or the anomaly of the row.
@@ -246,7 +247,9 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         errors = self._errors(self._checked(X), per_feature)
-        return self._table(errors, X) if per_feature else errors
+        if not per_feature:
+            return errors
+        return table_of_features(errors, X, self, getattr(X, "columns", ()))
 
     def _checked(self, X, reset=False):
         check_dimensions(X)
@@ -294,9 +297,6 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
                 parts = parts.mean(axis=1) if score.mean else parts.sum(axis=1)
             errors.append(parts)
         return np.concatenate(errors)
-
-    def _table(self, values, like):
-        return as_table(values, like, feature_names(self), self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

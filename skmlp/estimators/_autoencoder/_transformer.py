@@ -478,7 +478,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         ]
         output = _mean(restore(self._loss).predict(np.stack(raw)))
         output = Design.restore(self._design).target.decode(output)
-        return self._table(output.astype(theta.dtype, copy=False), Z)
+        return table_of_features(output.astype(theta.dtype, copy=False), Z, self)
 
     def reconstruct(self, X):
         """Rows of X coded and decoded, in the units of X.
@@ -497,7 +497,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         reconstructed = np.empty((len(rows), self.n_features_in_), self.theta_.dtype)
         for part, _, outputs in self._member_outputs(rows):
             reconstructed[part] = decode(_mean(outputs))
-        return self._table(reconstructed, X)
+        return table_of_features(reconstructed, X, self, getattr(X, "columns", ()))
 
     def reconstruction_error(self, X, per_feature=False, units="scaled"):
         """Mean squared error of each row, or the squared error of each of its entries.
@@ -530,7 +530,9 @@ class AutoencoderTransformer(Features, BaseMLP):
             residual *= residual
             errors.append(residual if per_feature else residual.mean(axis=1))
         errors = np.concatenate(errors)
-        return self._table(errors, X) if per_feature else errors
+        if not per_feature:
+            return errors
+        return table_of_features(errors, X, self, getattr(X, "columns", ()))
 
     def score(self, X, y=None, sample_weight=None):
         """Minus the mean reconstruction error in scaled units, so that higher is better.
@@ -587,9 +589,6 @@ class AutoencoderTransformer(Features, BaseMLP):
         for _, x, outputs in self._member_outputs(self._rows_of(X)):
             rows, mean = _dense(x), _mean(outputs).astype(np.float64)
             yield decode(rows) - decode(mean) if in_units else rows - mean
-
-    def _table(self, values, like):
-        return as_table(values, like, feature_names(self), self)
 
     def _effective(self, name):
         check_is_fitted(self)
@@ -721,10 +720,14 @@ def _mean(outputs):
     return outputs[0] if len(outputs) == 1 else outputs.mean(axis=0)
 
 
-def feature_names(estimator):
-    """Names of the columns of X, made up if X had none."""
-    made_up = np.array([f"x{i}" for i in range(estimator.n_features_in_)], dtype=object)
-    return getattr(estimator, "feature_names_in_", made_up)
+def table_of_features(values, like, estimator, names=()):
+    """`values`, one column per feature, as a DataFrame if `set_output` says so or `like` is one.
+
+    `names` are used if the estimator was fitted to columns without.
+    """
+    made_up = names if len(names) else [f"x{i}" for i in range(values.shape[1])]
+    names = getattr(estimator, "feature_names_in_", np.array(made_up, dtype=object))
+    return as_table(values, like, names, estimator)
 
 
 def _is_linear(model, loss):
