@@ -157,7 +157,8 @@ whole of MNIST in Rifai et al. (2011), Contractive auto-encoders, ICML, table 1.
 All: {UNITS} units, {written(PRETRAINING)}.
 Fine-tuning: {written(FINE_TUNING)}.
 Strength and learning rate of fine-tuning, one of {RATES}, are those with the smallest error on
-{VALIDATION_ROWS} of the 4000 training rows after fine-tuning, with a seed that is not used again.
+{VALIDATION_ROWS} of the 4000 training rows (--quick: 200 of 1000) after fine-tuning, with a seed
+that is not used again.
 Grids: {"; ".join(f"{kind.name} {kind.grid}" for kind in KINDS if kind.strength)}."""
 
 
