@@ -7,6 +7,7 @@ import numpy as np
 from ..._engine.noise import NOISES
 from ..._engine.penalties import SPARSITIES, Contractive
 from ...activations import Identity
+from ...losses import RECONSTRUCTION_LOSSES
 from .._recipe import (
     Layers,
     activations_of,
@@ -62,7 +63,8 @@ def autoencoder_layers(autoencoder):
         ("output_activation", (output,)),
     ):
         check_trainable(name, getattr(autoencoder, name), used)
-    is_linear = isinstance(output, Identity) or autoencoder.loss == "log_loss"
+    # A loss with an inverse link of its own wants the output before it.
+    is_linear = isinstance(output, Identity) or _link(autoencoder) != "identity"
     return Layers(
         (*encoder, autoencoder.n_components, *decoder),
         (
@@ -115,14 +117,18 @@ def check_combinations(autoencoder, layers):
                 f"rate, but code_activation={autoencoder.code_activation!r} leaves [0, 1]. Use "
                 "code_activation='logistic'."
             )
-    if autoencoder.loss == "log_loss" and autoencoder.output_activation not in (
-        "identity",
-        "logistic",
-    ):
+    link = _link(autoencoder)
+    if link != "identity" and autoencoder.output_activation not in ("identity", link):
         raise ValueError(
-            f"output_activation={autoencoder.output_activation!r} cannot act with loss='log_loss', "
-            "whose output is a sigmoid. Leave it at 'identity', or use loss='squared_error'."
+            f"output_activation={autoencoder.output_activation!r} cannot act with "
+            f"loss={autoencoder.loss!r}, whose output is {link}. Leave it at 'identity', or use "
+            "loss='squared_error'."
         )
+
+
+def _link(autoencoder):
+    """Name of the inverse link of the loss."""
+    return RECONSTRUCTION_LOSSES[autoencoder.loss].link
 
 
 def _check_noise(autoencoder):

@@ -418,8 +418,8 @@ class AutoencoderTransformer(Features, BaseMLP):
         """Make one pass over X, going on from the last call.
 
         With free weights and a linear output, running means and standard deviations keep the
-        scaling up to date without changing any reconstruction by themselves; else the scaling
-        stays that of the first call.
+        scaling up to date without changing any reconstruction by themselves (but for columns
+        that have been constant so far); else the scaling stays that of the first call.
 
         Parameters
         ----------
