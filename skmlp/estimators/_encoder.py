@@ -51,7 +51,12 @@ class StartsFromEncoder:
         encoder = clone(self.encoder)
         if encoder.random_state is None:
             encoder.set_params(random_state=seeds[0])
-        X, _, weight = sample.taken()
+        if sample.mapped and sample.index is not None:
+            # Not loaded whole: rows of weight 0 take no part.
+            X, weight = sample.X, np.zeros(len(sample.X))
+            weight[sample.index] = 1.0 if sample.weight is None else sample.weight[sample.index]
+        else:
+            X, _, weight = sample.taken()
         encoder.fit(X, sample_weight=weight)
         if names is not None:
             encoder.feature_names_in_ = names

@@ -189,6 +189,26 @@ def test_the_encoder_is_fitted_to_training_rows_with_their_weights():
     assert watched.encoder_.t_ == 4 * (178 - 18)
 
 
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2.0, len(X))], ids=["no", "yes"])
+def test_a_memory_map_with_rows_set_aside_is_not_loaded_for_the_encoder(
+    weights, tmp_path, monkeypatch
+):
+    np.save(tmp_path / "X.npy", X)
+    mapped, given = np.load(tmp_path / "X.npy", mmap_mode="r"), []
+    fit = AutoencoderTransformer.fit
+    monkeypatch.setattr(
+        AutoencoderTransformer,
+        "fit",
+        lambda self, X, *args, **kwargs: (given.append(X), fit(self, X, *args, **kwargs))[1],
+    )
+    settings = {"encoder": coder_of(), "early_stopping": True}
+    models = [model_of(**settings).fit(rows, LABELS, weights) for rows in (X, mapped)]
+    assert np.shares_memory(given[1], mapped)
+    codes = [model.encoder_.transform(X) for model in models]
+    np.testing.assert_allclose(codes[1], codes[0], rtol=1e-9)
+    np.testing.assert_allclose(models[1].predict_proba(X), models[0].predict_proba(X), rtol=1e-7)
+
+
 def test_the_parameter_is_not_changed():
     unfitted, fitted = coder_of(noise="masking"), coder_of().fit(X)
     theta, params = fitted.theta_.copy(), unfitted.get_params()

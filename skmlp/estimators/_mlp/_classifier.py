@@ -139,7 +139,8 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, StartsFromEncoder, BaseMLP)
     encoder : AutoencoderTransformer, FrozenEstimator or None, default=None
         An autoencoder whose encoder stands before the hidden layers, with its scaling of X in
         place of `feature_scaling`; `hidden_layer_sizes`, `activation` and `dropout` list the new
-        layers only. One that is not fitted is cloned and fitted to the training rows first;
+        layers only; with ``hidden_layer_sizes=()`` `transform` gives the codes as training has
+        left them. One that is not fitted is cloned and fitted to the training rows first;
         ``FrozenEstimator(autoencoder)`` starts from the weights of a fitted one.
     encoder_learning_rate : float, default=1.0
         By which the steps of the layers of the encoder are multiplied; 0 keeps them as they are.
