@@ -7,12 +7,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine.network import evaluate
-from .._sklearn_compat import validate_data
 from .._version import __version__
 from ._design import Design
 from ._effective import effective_parameters
 from ._recipe import network_of
-from ._validation import check_dimensions, check_numbers
+from ._validation import checked_rows
 from ._vocabulary import describe, restore
 
 
@@ -77,9 +76,7 @@ class NetworkModel(BaseEstimator):
 
     def _rows_of(self, X):
         """Checked X as rows for the engine."""
-        check_dimensions(X)
-        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=False)
-        return Design.restore(self._design).rows(check_numbers(X), self.theta_.dtype)
+        return Design.restore(self._design).rows(checked_rows(self, X), self.theta_.dtype)
 
     def _outputs(self, X, stop=None):
         """Outputs of the network or of its first layers, (members, n_samples, width)."""

@@ -59,6 +59,11 @@ class Layers:
             check_trainable("activation", estimator.activation, activations)
         return cls(hidden, activations, dropout_of(estimator.dropout, len(hidden)))
 
+    @property
+    def linear_output(self):
+        """Whether the last dense layer puts out what the network does."""
+        return len(self.activations) == len(self.hidden)
+
     def after(self, encoder):
         """These layers behind the encoder of other ones."""
         n = encoder.n_encoder
@@ -317,7 +322,7 @@ def dropout_of(dropout, n_hidden):
 def _initializers(init, layers, optimizer):
     """Rule and gain of every dense layer; an output without activation counts as linear."""
     functions = layers.activations
-    if len(functions) == len(layers.hidden):
+    if layers.linear_output:
         functions = (*functions, Identity())
     if init != "auto":
         rule = resolve(init, INITIALIZERS)

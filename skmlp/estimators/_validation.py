@@ -6,6 +6,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_array
 
+from .._sklearn_compat import validate_data
+
 
 def check_sample_weight(sample_weight, X, dtype=np.float64):
     """Return the weights of the rows as a one-dimensional array of finite numbers >= 0.
@@ -106,6 +108,14 @@ def check_numbers(X):
             f"X has the dtype {X.dtype}, but must hold numbers. Convert its columns first."
         )
     return X
+
+
+def checked_rows(estimator, X, reset=False):
+    """X without a y as an array or CSR matrix of numbers, as scikit-learn checks it."""
+    check_dimensions(X)
+    return check_numbers(
+        validate_data(estimator, X, accept_sparse="csr", dtype="numeric", reset=reset)
+    )
 
 
 def is_mapped(X):

@@ -9,9 +9,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..._sklearn_compat import Interval, StrOptions, _fit_context, validate_data
+from ..._sklearn_compat import Interval, StrOptions, _fit_context
 from ...losses import weighted_quantile
-from .._validation import check_dimensions, check_numbers, check_sample_weight
+from .._validation import check_sample_weight, checked_rows
 from ._fitted import check_features, unfrozen
 from ._scores import SCORES
 from ._transformer import AutoencoderTransformer, table_of_features
@@ -158,12 +158,13 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         ValueError
             For input that cannot be used, and when training diverges.
         """
-        X = self._checked(X, reset=True)
+        X = checked_rows(self, X, reset=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
-        training, watched = self._split(X.shape[0])
-        self.autoencoder_ = self._fitted_autoencoder(X[training], weight[training])
-        pairs = self.autoencoder_._rows_and_residuals(X[training])
-        self._score = vars(SCORES[self.anomaly_score].fit(pairs, weight[training])).copy()
+        training, watched = self._split(weight)
+        rows, row_weight = X[training], weight[training]
+        self.autoencoder_ = self._fitted_autoencoder(rows, row_weight)
+        pairs = self.autoencoder_._rows_and_residuals(rows)
+        self._score = vars(SCORES[self.anomaly_score].fit(pairs, row_weight)).copy()
         self._score_name = self.anomaly_score
         scores = -self._errors(X[watched], per_feature=False)
         threshold = float(weighted_quantile(scores, self.contamination, weight[watched]))
@@ -211,7 +212,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             In float64.
         """
         check_is_fitted(self)
-        return -self._errors(self._checked(X), per_feature=False)
+        return -self._errors(checked_rows(self, X), per_feature=False)
 
     def reconstruct(self, X):
         """Rows of X coded and decoded, in the units of X.
@@ -226,8 +227,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             A DataFrame if X is one.
         """
         check_is_fitted(self)
-        reconstructed = self.autoencoder_.reconstruct(self._checked(X))
-        return table_of_features(reconstructed, X, self, getattr(X, "columns", ()))
+        reconstructed = self.autoencoder_.reconstruct(checked_rows(self, X))
+        return table_of_features(reconstructed, X, self)
 
     def reconstruction_error(self, X, per_feature=True):
         """What each feature contributes to the anomaly of a row, or the anomaly of the row.
@@ -246,16 +247,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             is one.
         """
         check_is_fitted(self)
-        errors = self._errors(self._checked(X), per_feature)
+        errors = self._errors(checked_rows(self, X), per_feature)
         if not per_feature:
             return errors
-        return table_of_features(errors, X, self, getattr(X, "columns", ()))
-
-    def _checked(self, X, reset=False):
-        check_dimensions(X)
-        return check_numbers(
-            validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
-        )
+        return table_of_features(errors, X, self)
 
     def _fitted_autoencoder(self, X, weight):
         fitted = unfrozen("autoencoder", self.autoencoder)
@@ -267,7 +262,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             autoencoder.__dict__.pop("feature_names_in_", None)
             return autoencoder
         if self.autoencoder is None:
-            autoencoder = default_autoencoder(np.count_nonzero(weight), X.shape[1])
+            autoencoder = default_autoencoder(X.shape[0], X.shape[1])
         else:
             autoencoder = clone(self.autoencoder)
         if autoencoder.random_state is None:
@@ -275,17 +270,22 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         # Rows of weight 1 need no weights.
         return autoencoder.fit(X, sample_weight=None if (weight == 1.0).all() else weight)
 
-    def _split(self, n_rows):
-        """Positions to train on and to take the threshold from: disjoint, or all for both."""
+    def _split(self, weight):
+        """Rows to train on and to take the threshold from, none of weight 0: disjoint, or the same.
+
+        Slices where they are all rows, so that a memory map is not loaded.
+        """
+        index = np.flatnonzero(weight)
         if self.validation_fraction is None:
-            return slice(None), slice(None)
-        held_out = max(1, round(self.validation_fraction * n_rows))
-        if held_out >= n_rows:
+            same = slice(None) if len(index) == len(weight) else index
+            return same, same
+        held_out = max(1, round(self.validation_fraction * len(index)))
+        if held_out >= len(index):
             raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves none to "
-                "train on. Set it to None, or give more rows."
+                f"validation_fraction={self.validation_fraction} of {len(index)} rows leaves none "
+                "to train on. Set it to None, or give more rows."
             )
-        order = check_random_state(self.random_state).permutation(n_rows)
+        order = check_random_state(self.random_state).permutation(index)
         return np.sort(order[held_out:]), np.sort(order[:held_out])
 
     def _errors(self, X, per_feature):

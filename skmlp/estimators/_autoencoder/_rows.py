@@ -24,12 +24,16 @@ class ReconstructionSample(Sample):
         return replace(data, y=mean_row(data).astype(dtype))
 
 
+def dense_rows(x):
+    """Rows of a batch, (1, rows, n_features) or CSR, as a float64 array of two dimensions."""
+    return (x.toarray() if issparse(x) else x[0]).astype(np.float64)
+
+
 def blocks_of(data):
     """Yield dense rows and their weights (or None), a few megabytes at a time, in float64."""
     size, work = max(1, BLOCK_ENTRIES // data.rows.X.shape[1]), Scratch(np.float64)
     for x, _, weight, _ in data.batches(size, None, work):
-        dense = x.toarray() if issparse(x) else x[0]
-        yield dense.astype(np.float64), None if weight is None else weight.astype(np.float64)
+        yield dense_rows(x), None if weight is None else weight.astype(np.float64)
 
 
 def mean_row(data):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._encoding import Moments
+
 # Added to the variances of residuals, relative to their mean: from 1e-6 to 1e-2 it made no
 # difference on fourteen sets, and it makes the matrix invertible with fewer rows than features.
 RIDGE = 1e-3
@@ -34,6 +36,7 @@ class ResidualScore(ABC):
             Blocks of rows, (rows, n_features), and residuals, (members, rows, n_features), both
             scaled and in float64.
         weight : ndarray of shape (n_samples,)
+            Positive.
         """
 
     @abstractmethod
@@ -78,8 +81,7 @@ class ResidualMahalanobis(ResidualScore):
 
     @classmethod
     def fit(cls, pairs, weight):
-        sums, products, start = 0.0, 0.0, 0
-        row_sums, row_squares = 0.0, 0.0
+        sums, products, start, moments = 0.0, 0.0, 0, None
         for rows, residual in pairs:
             if residual.shape[-1] > COVARIANCE_COLUMNS:
                 raise ValueError(
@@ -91,13 +93,13 @@ class ResidualMahalanobis(ResidualScore):
             weighted = residual * w[:, np.newaxis]
             sums = sums + weighted.sum(axis=1)
             products = products + np.matmul(residual.swapaxes(1, 2), weighted)
-            row_sums, row_squares = row_sums + w @ rows, row_squares + w @ rows**2
+            block = Moments.of(rows, w)
+            moments = block if moments is None else moments.merge(block)
             start += len(rows)
         total = weight.sum()
-        variance = np.mean(row_squares / total - (row_sums / total) ** 2)
         center = sums / total
         covariance = products / total - center[:, :, np.newaxis] * center[:, np.newaxis, :]
-        floor = FLOOR**2 * variance
+        floor = FLOOR**2 * np.mean(moments.deviation) / total
         return cls(center, np.stack([_whitening(matrix, floor) for matrix in covariance]))
 
     def contributions(self, residual):

@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
@@ -12,7 +11,7 @@ from ..._engine.network import evaluate, forward_blocks
 from ..._engine.noise import NOISES, FixedNoise
 from ..._engine.objective import Objective
 from ..._engine.penalties import SPARSITIES
-from ..._sklearn_compat import Interval, StrOptions, _fit_context, as_table, validate_data
+from ..._sklearn_compat import Interval, StrOptions, _fit_context, as_table
 from ...activations import ACTIVATIONS, Activation
 from ...losses import RECONSTRUCTION_LOSSES
 from .._availability import available_with
@@ -23,11 +22,11 @@ from .._features import Features
 from .._outcome import warn
 from .._recipe import check_incremental, network_of
 from .._sample import value_range
-from .._validation import check_dimensions, check_numbers, check_sample_weight
+from .._validation import check_sample_weight, checked_rows
 from .._vocabulary import resolve, restore
 from ._layers import autoencoder_layers, check_combinations, is_compact, penalties_of
 from ._pca import start_from_pca
-from ._rows import ReconstructionSample, scaled_limits
+from ._rows import ReconstructionSample, dense_rows, scaled_limits
 
 
 class AutoencoderTransformer(Features, BaseMLP):
@@ -478,7 +477,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         ]
         output = _mean(restore(self._loss).predict(np.stack(raw)))
         output = Design.restore(self._design).target.decode(output)
-        return table_of_features(output.astype(theta.dtype, copy=False), Z, self)
+        return table_of_features(output.astype(theta.dtype, copy=False), Z, self, names=())
 
     def reconstruct(self, X):
         """Rows of X coded and decoded, in the units of X.
@@ -497,7 +496,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         reconstructed = np.empty((len(rows), self.n_features_in_), self.theta_.dtype)
         for part, _, outputs in self._member_outputs(rows):
             reconstructed[part] = decode(_mean(outputs))
-        return table_of_features(reconstructed, X, self, getattr(X, "columns", ()))
+        return table_of_features(reconstructed, X, self)
 
     def reconstruction_error(self, X, per_feature=False, units="scaled"):
         """Mean squared error of each row, or the squared error of each of its entries.
@@ -532,7 +531,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         errors = np.concatenate(errors)
         if not per_feature:
             return errors
-        return table_of_features(errors, X, self, getattr(X, "columns", ()))
+        return table_of_features(errors, X, self)
 
     def score(self, X, y=None, sample_weight=None):
         """Minus the mean reconstruction error in scaled units, so that higher is better.
@@ -580,14 +579,14 @@ class AutoencoderTransformer(Features, BaseMLP):
     def _rows_and_residuals(self, X):
         """Yield blocks of rows and the residuals of each member, scaled and in float64."""
         for _, x, outputs in self._member_outputs(self._rows_of(X)):
-            rows = _dense(x)
+            rows = dense_rows(x)
             yield rows, rows - outputs
 
     def _residuals(self, X, in_units):
         """Yield blocks of rows minus their mean reconstructions, in float64."""
         decode = Design.restore(self._design).target.decode
         for _, x, outputs in self._member_outputs(self._rows_of(X)):
-            rows, mean = _dense(x), _mean(outputs).astype(np.float64)
+            rows, mean = dense_rows(x), _mean(outputs).astype(np.float64)
             yield decode(rows) - decode(mean) if in_units else rows - mean
 
     def _effective(self, name):
@@ -615,8 +614,7 @@ class AutoencoderTransformer(Features, BaseMLP):
             raise ValueError("sample_weight_val was given without X_val. Give both, or none.")
 
     def _check_data(self, X, y, reset):
-        check_dimensions(X)
-        X = check_numbers(validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset))
+        X = checked_rows(self, X, reset)
         return X, np.empty((X.shape[0], 0))
 
     def _encode_target(self, y, going_on, classes):
@@ -660,7 +658,7 @@ class AutoencoderTransformer(Features, BaseMLP):
 
     def _initialize(self, theta, network, loss, data, n_targets, rngs):
         layers = autoencoder_layers(self)
-        if len(layers.activations) > len(layers.hidden):
+        if not layers.linear_output:
             # What constant is best before the output activation is not asked.
             theta[...] = network.initial(rngs)
             return
@@ -671,7 +669,7 @@ class AutoencoderTransformer(Features, BaseMLP):
     def _objective(self, network, loss, sample, design):
         layers = autoencoder_layers(self)
         limits = scaled_limits(self._limits, design.features, self.theta_.dtype, loss)
-        if len(layers.activations) > len(layers.hidden):
+        if not layers.linear_output:
             self._check_reach(layers.activations[-1], limits)
         depth = network.depth_of(layers.n_encoder)
         if self.noise is not None:
@@ -710,23 +708,19 @@ class AutoencoderTransformer(Features, BaseMLP):
             _keep_better(state, start, objective, _as_trained(data, objective, seed=0))
 
 
-def _dense(x):
-    """Rows of a block as a float64 array of two dimensions."""
-    return (x.toarray() if issparse(x) else x[0]).astype(np.float64)
-
-
 def _mean(outputs):
     """Mean over members; of one it is a view."""
     return outputs[0] if len(outputs) == 1 else outputs.mean(axis=0)
 
 
-def table_of_features(values, like, estimator, names=()):
+def table_of_features(values, like, estimator, names=None):
     """`values`, one column per feature, as a DataFrame if `set_output` says so or `like` is one.
 
-    `names` are used if the estimator was fitted to columns without.
+    If the estimator was fitted to columns without names they are `names`, by default of `like`.
     """
-    made_up = names if len(names) else [f"x{i}" for i in range(values.shape[1])]
-    names = getattr(estimator, "feature_names_in_", np.array(made_up, dtype=object))
+    names = getattr(like, "columns", ()) if names is None else names
+    names = names if len(names) else [f"x{i}" for i in range(values.shape[1])]
+    names = getattr(estimator, "feature_names_in_", np.array(names, dtype=object))
     return as_table(values, like, names, estimator)
 
 
@@ -751,7 +745,8 @@ def _keep_better(state, start, objective, data):
         workspace = objective.workspace(len(theta), theta.dtype, rngs=rngs)
         return objective.over(theta, data, workspace, np.empty_like(theta))[0]
 
-    better = state.usable() & ~(values(state.theta) <= values(start))
+    with np.errstate(over="ignore", invalid="ignore"):
+        better = state.usable() & ~(values(state.theta) <= values(start))
     state.theta[better] = start[better]
     for member in np.flatnonzero(better):
         state.reasons[member] += " The start, principal component analysis, was better: it is kept."
