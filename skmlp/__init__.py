@@ -5,6 +5,7 @@ from ._version import __version__ as __version__
 from .estimators import (
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
+    DensityRegressor,
     MLPClassifier,
     MLPRegressor,
 )
@@ -12,6 +13,7 @@ from .estimators import (
 __all__ = [
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
+    "DensityRegressor",
     "MLPClassifier",
     "MLPRegressor",
     "show_versions",

@@ -37,6 +37,9 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
     # Regressors have a parameter of this name; the losses of the others ignore it.
     target_scaling = True
 
+    # The parameter that says what raw outputs mean.
+    _loss_parameter = "loss"
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the network to X and y.
@@ -88,7 +91,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
         sample, held_out = self._hold_out(sample, validation, seeds[2], incremental)
         self._before_network(sample, seeds, resumed)
-        loss = self._make_loss()
+        loss = self._fitted_loss(sample, resumed)
         model = recipe.model(sample.X.shape[1], loss.n_raw(self._n_targets(sample)))
         network = network_of(model)
         design, theta = self._prepare(sample, loss, model, resumed)
@@ -121,6 +124,10 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
 
     # How rows become a training set.
     _sample_class = Sample
+
+    def _fitted_loss(self, sample, resumed):
+        """The loss, with what it has to know of the targets."""
+        return self._make_loss()
 
     def _layers(self):
         """Layers between input and output."""
@@ -184,7 +191,8 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         X_val, y_val, weight_val = validation
         self._check_validation(*validation)
         early = self.early_stopping
-        self.early_stopping_ = (X_val is not None) if early == "auto" else bool(early)
+        watching = X_val is not None or self._watches_by_default(sample)
+        self.early_stopping_ = watching if early == "auto" else bool(early)
         if X_val is not None:
             with naming("X_val", "y_val", "sample_weight_val"):
                 held_out = self._sample(X_val, y_val, weight_val, "X_val", like=sample)
@@ -206,6 +214,10 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
                 "y_val to fit, set early_stopping=True, or leave scoring at None."
             )
         return sample, None
+
+    def _watches_by_default(self, sample):
+        """Whether a part of the rows is set aside when `early_stopping` is "auto"."""
+        return False
 
     def _check_validation(self, X_val, y_val, sample_weight_val):
         """Refuse a part of a validation set."""
@@ -261,13 +273,17 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
 
     def _split(self, sample, seed):
         """Positions for training and for validation."""
-        index = sample.positions()
         if not isinstance(self.validation_fraction, Real):
-            return split_by(self.validation_fraction, sample.X, sample.y, index)
+            return split_by(self.validation_fraction, sample.X, sample.y, sample.positions())
+        return self._share(sample, self.validation_fraction, seed)
+
+    def _share(self, sample, fraction, seed):
+        """Positions of all but a share of the rows, and of that share."""
+        index = sample.positions()
         weight = None if sample.weight is None else sample.weight[index]
         keys = row_keys(sample.X, sample.target)[index]
         strata = self._strata(sample.target, index)
-        return split(index, self.validation_fraction, seed, keys=keys, weight=weight, **strata)
+        return split(index, fraction, seed, keys=keys, weight=weight, **strata)
 
     def _strata(self, target, index):
         """What `split` shall stratify by."""
@@ -302,10 +318,14 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
                 "a new estimator, or call fit with warm_start=False."
             )
         old = Design.restore(self._design)
-        check_same_design(old, *self._scalings(loss), self.loss)
+        check_same_design(old, *self._scalings(loss), *self._named_loss())
         design = old.update(*rows)
-        reexpress(network_of(model), theta, old, design)
+        reexpress(network_of(model), theta, loss, old, design)
         return design, theta
+
+    def _named_loss(self):
+        """Name and value of the parameter that says what raw outputs mean."""
+        return self._loss_parameter, getattr(self, self._loss_parameter)
 
     def _start(self, theta, optimizer, seeds, resumed, incremental):
         """State to train from; a new fit forgets best values, patience and lowered rates."""

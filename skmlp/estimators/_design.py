@@ -55,7 +55,7 @@ class Design:
     def update(self, X, target, weight, index):
         """The design after more rows; kinds without running statistics stay as they are."""
         moments = self.target_moments
-        if moments is not None:
+        if moments is not None and TARGET_SCALINGS[self.target_kind].moves:
             moments = moments.merge(Moments.of(target, weight, index)).check("y")
         features = self.features
         if self.moving:
@@ -111,7 +111,7 @@ class Design:
         )
 
 
-def check_same_design(design, feature_kind, target_kind, loss):
+def check_same_design(design, feature_kind, target_kind, parameter, value):
     """Refuse to continue with another scaling than that of the first call."""
     remedy = "Create a new estimator, or call fit with warm_start=False."
     if feature_kind != design.feature_kind:
@@ -121,6 +121,6 @@ def check_same_design(design, feature_kind, target_kind, loss):
         )
     if target_kind != design.target_kind:
         raise ValueError(
-            f"loss={loss!r} (or target_scaling) scales y in another way than the first call did. "
-            f"{remedy}"
+            f"{parameter}={value!r} (or target_scaling) scales y in another way than the first "
+            f"call did. {remedy}"
         )

@@ -10,7 +10,7 @@ def dense_layers(network):
     return [network.layers[i] for i in network.dense_positions()]
 
 
-def effective_parameters(network, theta, features, target):
+def effective_parameters(network, theta, features, target, loss):
     """Weights and biases that act on raw X and give y's units.
 
     Parameters
@@ -20,6 +20,7 @@ def effective_parameters(network, theta, features, target):
     features : FeatureScaling
         Must be affine.
     target : TargetScaling
+    loss : Loss
 
     Returns
     -------
@@ -33,7 +34,7 @@ def effective_parameters(network, theta, features, target):
         if features.shift is not None:
             bias = bias - features.shift @ weight
     pairs[0] = weight, bias
-    pairs[-1] = target.fold(*pairs[-1])
+    pairs[-1] = target.fold(loss, *pairs[-1])
     coefs = [_frozen(weight, theta.dtype) for weight, _ in pairs]
     intercepts = [_frozen(bias, theta.dtype) for _, bias in pairs]
     return coefs, intercepts
@@ -90,7 +91,7 @@ def _frozen(array, dtype):
     return array
 
 
-def reexpress(network, theta, old, new):
+def reexpress(network, theta, loss, old, new):
     """Change the first and last layers so that moving statistics change no prediction.
 
     A column (or target) that has been constant so far had a placeholder for a scale, and weights
@@ -102,14 +103,15 @@ def reexpress(network, theta, old, new):
     network : Network
     theta : ndarray of shape (members, P)
         Changed in place.
+    loss : Loss
     old, new : Design
     """
     layers = dense_layers(network)
     _reexpress_input(layers[0], theta, old.features, new.features)
     weight, bias = layers[-1].weight.view(theta), layers[-1].bias.view(theta)
     before = old.target.seen_from(new.target)
-    folded = before.fold(weight.astype(np.float64), bias.astype(np.float64))
-    weight[...], bias[...] = new.target.unfold(*folded)
+    folded = before.fold(loss, weight.astype(np.float64), bias.astype(np.float64))
+    weight[...], bias[...] = new.target.unfold(loss, *folded)
 
 
 def _reexpress_input(layer, theta, old, new):

@@ -314,8 +314,9 @@ class TargetScaling(ABC):
         """This scaling with the scales of `new` in place of placeholders."""
         return type(self)(self.shift, np.where(self.placeholders, new.scale, self.scale))
 
-    # Whether the statistics are moments of y.
+    # Whether the statistics are moments of y, and whether they follow further rows.
     has_moments = True
+    moves = True
 
     @classmethod
     @abstractmethod
@@ -330,13 +331,17 @@ class TargetScaling(ABC):
         """A prediction in y's units."""
         return prediction * self.scale + self.shift
 
-    @abstractmethod
-    def fold(self, weight, bias):
-        """The last layer that puts out y's units."""
+    def fold(self, loss, weight, bias):
+        """The last layer whose raw outputs are for y in its own units."""
+        return _rescaled(weight, bias, *loss.units(self.shift, self.scale))
 
-    @abstractmethod
-    def unfold(self, weight, bias):
+    def unfold(self, loss, weight, bias):
         """Inverse of `fold`."""
+        return _rescaled(weight, bias, *loss.units(-self.shift / self.scale, 1.0 / self.scale))
+
+
+def _rescaled(weight, bias, factor, offset):
+    return weight * factor, bias * factor + offset
 
 
 class PlainTarget(TargetScaling):
@@ -354,11 +359,10 @@ class PlainTarget(TargetScaling):
     def decode(self, prediction):
         return prediction
 
-    def fold(self, weight, bias):
+    def fold(self, loss, weight, bias):
         return weight, bias
 
-    def unfold(self, weight, bias):
-        return weight, bias
+    unfold = fold
 
 
 class AffineTarget(TargetScaling):
@@ -370,11 +374,24 @@ class AffineTarget(TargetScaling):
         target.placeholders = moments.constant()
         return target
 
-    def fold(self, weight, bias):
-        return weight * self.scale, bias * self.scale + self.shift
 
-    def unfold(self, weight, bias):
-        return weight / self.scale, (bias - self.shift) / self.scale
+class FixedTarget(AffineTarget):
+    """The same with the statistics of the first call, where raw outputs cannot follow others."""
+
+    moves = False
+
+
+class CommonTarget(AffineTarget):
+    """(y - mean) / sd with one sd for all targets, so that their units stay comparable."""
+
+    @classmethod
+    def of(cls, moments, features):
+        constant = moments.constant()
+        variance = np.mean(np.where(constant, 0.0, moments.deviation / moments.weight))
+        scale = 1.0 if constant.all() else np.sqrt(variance)
+        target = cls(moments.mean, np.full_like(moments.mean, scale))
+        target.placeholders = constant.all()
+        return target
 
 
 class RatioTarget(TargetScaling):
@@ -382,13 +399,7 @@ class RatioTarget(TargetScaling):
 
     @classmethod
     def of(cls, moments, features):
-        return cls(0.0, moments.mean)
-
-    def fold(self, weight, bias):
-        return weight, bias + np.log(self.scale)
-
-    def unfold(self, weight, bias):
-        return weight, bias - np.log(self.scale)
+        return cls(0.0 * moments.mean, moments.mean)
 
 
 class FeatureTarget(AffineTarget):
@@ -417,6 +428,8 @@ FEATURE_SCALINGS = {
 
 TARGET_SCALINGS = {
     "affine": AffineTarget,
+    "fixed": FixedTarget,
+    "common": CommonTarget,
     "scale": RatioTarget,
     "none": PlainTarget,
     "features": FeatureTarget,

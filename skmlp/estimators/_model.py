@@ -104,7 +104,11 @@ class NetworkModel(BaseEstimator):
             )
         network = network_of(self._model)
         return effective_parameters(
-            network, self.theta_[np.newaxis], design.features, design.target
+            network,
+            self.theta_[np.newaxis],
+            design.features,
+            design.target,
+            restore(self._loss),
         )
 
     def __getstate__(self):

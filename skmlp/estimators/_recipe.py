@@ -208,6 +208,7 @@ def check_same_model(old, new):
 def check_loss_parameters(estimator, loss, names, homes):
     """Refuse settings of other losses; `homes` maps a name of a loss to its classes."""
     own = {field.name for field in fields(loss)}
+    parameter, chosen = estimator._named_loss()
     for name in names:
         value = getattr(estimator, name)
         default = signature(type(estimator)).parameters[name].default
@@ -219,8 +220,9 @@ def check_loss_parameters(estimator, loss, names, homes):
             if any(name == field.name for cls in classes for field in fields(cls))
         ]
         raise ValueError(
-            f"{name}={value!r} cannot act with loss={estimator.loss!r}: it is a setting of "
-            f"{' and '.join(f'loss={home!r}' for home in able)}. Leave {name} at its default."
+            f"{name}={value!r} cannot act with {parameter}={chosen!r}: it is a setting of "
+            f"{' and '.join(f'{parameter}={home!r}' for home in able)}. Leave {name} at its "
+            "default."
         )
 
 

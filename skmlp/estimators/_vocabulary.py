@@ -3,6 +3,7 @@
 from dataclasses import asdict, fields
 
 from ..activations import ACTIVATIONS
+from ..families import FAMILIES, MultivariateNormal
 from ..initializers import INITIALIZERS
 from ..losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 
@@ -28,7 +29,7 @@ def describe(instance):
     A fitted estimator holds plain values, so that it can be stored and inspected by tools that
     do not trust classes; a class of the user's own has to be held as it is.
     """
-    name = type(instance).__name__
+    name = _name_of(type(instance))
     return (name, asdict(instance)) if _CLASSES.get(name) is type(instance) else instance
 
 
@@ -40,9 +41,16 @@ def restore(description):
     return _CLASSES[name](**values)
 
 
+def _name_of(cls):
+    """Name of a class with the unit it is in, as a loss and a family may have one name."""
+    return ".".join([*cls.__module__.split(".")[1:2], cls.__name__])
+
+
 _CLASSES = {
-    cls.__name__: cls
+    _name_of(cls): cls
     for cls in (
+        *FAMILIES.values(),
+        MultivariateNormal,
         *ACTIVATIONS.values(),
         *INITIALIZERS.values(),
         *REGRESSION_LOSSES.values(),

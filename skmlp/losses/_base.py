@@ -101,6 +101,23 @@ class Loss(ABC):
             ``work(key, shape, dtype)`` lends an array.
         """
 
+    def fitted(self, y, weight=None):
+        """The loss with what it has to know of the training targets, which are in y's units."""
+        return self
+
+    def units(self, shift, scale):
+        """Factors and offsets that turn raw outputs for y into those for scale * y + shift.
+
+        Parameters
+        ----------
+        shift, scale : ndarray of shape (n_targets,) or float
+
+        Returns
+        -------
+        factor, offset : ndarray that broadcast with (n_raw,)
+        """
+        return scale, shift
+
     def predict(self, raw):
         """Inverse link, as a new array."""
         return np.array(raw)

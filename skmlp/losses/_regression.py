@@ -161,6 +161,9 @@ class LogMeanLoss(ElementwiseLoss):
     def init_raw(self, y, weight=None, n_targets=None):
         return finite_log(weighted_mean(y, weight))
 
+    def units(self, shift, scale):
+        return 1.0, np.log(scale)
+
     def predict(self, raw):
         return np.exp(np.clip(raw, -MAX_EXPONENT, MAX_EXPONENT))
 

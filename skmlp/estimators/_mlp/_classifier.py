@@ -12,6 +12,7 @@ from ...losses import CLASSIFICATION_LOSSES
 from .._availability import available_with
 from .._base import BaseMLP
 from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
+from .._hidden import HiddenFeatures
 from .._labels import (
     check_known,
     check_labels,
@@ -23,7 +24,6 @@ from .._labels import (
 from .._recipe import check_incremental, check_loss_parameters
 from .._vocabulary import build, restore
 from ._given import check_layers, parameters_from, set_weights, take_over
-from ._hidden import HiddenFeatures
 
 
 def _has_probabilities(estimator):

@@ -3,11 +3,10 @@
 from numbers import Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn import neural_network
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from ..._engine.objective import mean_loss
@@ -17,14 +16,15 @@ from .._availability import available_with
 from .._base import BaseMLP
 from .._design import Design
 from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
+from .._hidden import HiddenFeatures
 from .._recipe import check_incremental, check_loss_parameters
+from .._targets import RealTargets
 from .._validation import check_sample_weight
 from .._vocabulary import resolve, restore
 from ._given import check_layers, parameters_from, set_weights, take_over
-from ._hidden import HiddenFeatures
 
 
-class MLPRegressor(RegressorMixin, HiddenFeatures, StartsFromEncoder, BaseMLP):
+class MLPRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEncoder, BaseMLP):
     """Multilayer perceptron for regression.
 
     f(x) = W_L a_{L-1} + b_L, a_k = activation(W_k a_{k-1} + b_k), a_0 = x scaled; the weights
@@ -230,7 +230,6 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, StartsFromEncoder, BaseMLP):
         "delta": [Interval(Real, 0, None, closed="neither")],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
-    _y_numeric = True
 
     def __init__(
         self,
@@ -459,39 +458,6 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, StartsFromEncoder, BaseMLP):
         ours, null = (mean_loss(loss, target, g, sample_weight)[0] for g in (raw, constant))
         return float(1.0 - ours / null) if null > 0 else float(ours == 0)
 
-    def _encode_target(self, y, going_on, classes):
-        if issparse(y):
-            raise ValueError("y is sparse, but targets must be dense; use y.toarray().")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        name = "y_val" if going_on == "X_val" else "y"
-        if going_on is None:
-            self._flat = y.ndim == 1
-        elif self._flat != (y.ndim == 1):
-            before = "one output" if self._flat else "several outputs"
-            raise ValueError(
-                f"{name} has shape {y.shape}, but y had {before} in the first call of fit."
-            )
-        return self._in_domain(np.asarray(y, np.float64), self._make_loss(), name)
-
-    def _in_domain(self, y, loss, name="y"):
-        """y of shape (n, n_targets), or an error that shows what the loss cannot use."""
-        target, domain = y.reshape(len(y), -1), loss.domain
-        missing = np.isnan(target).any(axis=1)
-        if missing.any():
-            raise ValueError(
-                f"{name} contains NaN, for example in row {np.argmax(missing)}. Drop such rows."
-            )
-        outside = ~domain.contains(target)
-        if outside.any():
-            row = int(np.flatnonzero(outside.any(axis=1))[0])
-            raise ValueError(
-                f"Some values of {name} are out of the valid range {domain} of loss={self.loss!r}, "
-                f"for example {target[row][outside[row]][0]} in row {row}. Choose another loss or "
-                f"transform {name}."
-            )
-        return target
-
     def _make_loss(self):
         loss = resolve(self.loss, REGRESSION_LOSSES, self)
         homes = {name: (cls,) for name, cls in REGRESSION_LOSSES.items()}
@@ -502,11 +468,6 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, StartsFromEncoder, BaseMLP):
         if not isinstance(loss, _SCORED_BY_R2):
             return None
         return lambda raw, y, weight: _r2(y, loss.predict(raw), weight)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
 
 
 # The losses scikit-learn's MLPRegressor has; it watches R2 for them.

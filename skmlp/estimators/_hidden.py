@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from .._features import Features
+from ._features import Features
 
 
 def _has_hidden_layers(estimator):

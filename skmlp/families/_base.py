@@ -1,0 +1,194 @@
+"""What a family of distributions is: a law whose parameters a network puts out."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from scipy.optimize import minimize
+
+from ..losses import Loss, weighted_quantile
+from ._law import Law
+from ._mixture import Mixture
+
+# Logarithms of scales, in units of the standard deviation of y, stay below this.
+MAX_LOG_SCALE = 5.0
+# Marginal fits look at so many quantiles of y.
+N_QUANTILES = 1000
+
+
+@dataclass(frozen=True)
+class Family(Loss, Law):
+    """Contract: a proper score of p(y | raw outputs) to train by, and the law itself.
+
+    Parameters
+    ----------
+    loss : {"nll", "crps", "beta_nll"}
+        The score; one of `scores`.
+
+    Attributes
+    ----------
+    scores : tuple of str
+        The scores the family has; each is a method of that name after an underscore, with the
+        signature of `loss_grad`.
+    """
+
+    loss: str = "nll"
+
+    scores = ("nll",)
+
+    def __post_init__(self):
+        if self.loss not in self.scores:
+            able = " or ".join(f"loss={score!r}" for score in self.scores)
+            raise ValueError(
+                f"loss={self.loss!r} has no closed form for {type(self).__name__}. Use {able}."
+            )
+
+    def fitted(self, y, weight=None):
+        if y.shape[1] > 1 and not self.vector:
+            raise ValueError(
+                f"y has {y.shape[1]} targets, but {type(self).__name__} describes one. Use "
+                "distribution='normal' for a joint density, or fit one regressor per target with "
+                "sklearn.multioutput.MultiOutputRegressor."
+            )
+        return self
+
+    def with_loss_of(self, other):
+        """The same family, trained by the score of another one."""
+        names = {"loss", "beta"} & {field.name for field in fields(self)}
+        names &= {field.name for field in fields(other)}
+        return replace(self, **{name: getattr(other, name) for name in names})
+
+    def loss_grad(self, y, raw, loss, grad, work):
+        getattr(self, f"_{self.loss}")(y, raw, loss, grad, work)
+
+    @abstractmethod
+    def held(self, raw):
+        """Raw outputs of training, (*batch, n_raw), within the bounds of the family, in float64."""
+
+    def in_units(self, raw, shift, scale):
+        """Law and parameters in the units of y.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (*batch, n_raw)
+            As the network puts them out.
+        shift, scale : ndarray of shape (n_targets,)
+            y = scale * (y of training) + shift.
+        """
+        factor, offset = self.units(shift, scale)
+        return self, self.params(self.held(raw) * factor + offset)
+
+    @abstractmethod
+    def params(self, raw):
+        """Parameters of the law for `held` raw outputs, in their units."""
+
+    def constant_raw(self, n_targets):
+        """Mask of the raw outputs that shall not depend on x."""
+        return np.zeros(self.n_raw(n_targets), bool)
+
+    def predict(self, raw):
+        """Expected value, (..., n_targets)."""
+        mean = self.mean(self.params(np.asarray(raw, np.float64)))
+        return mean if self.vector else mean[..., np.newaxis]
+
+    def mix(self, p, weights):
+        """Law and parameters of the mixture of laws of batch (*batch, k)."""
+        return Mixture(self), {"weights": weights, **p}
+
+    def average(self, raw):
+        raise NotImplementedError("Mixtures of distributions have no raw outputs of their own.")
+
+    def _polished(self, start, y, weight):
+        """The constant raw output of least mean score, sought from `start`.
+
+        Quantiles stand for y, so that the cost does not grow with its length.
+        """
+        levels = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
+        if len(y) > N_QUANTILES or weight is not None:
+            y, weight = weighted_quantile(y, levels, weight), None
+
+        def score(constant):
+            raw = np.broadcast_to(constant, (1, len(y), len(constant)))
+            values, grad = np.empty(raw.shape[:2]), np.empty(raw.shape)
+            self.loss_grad(y, raw, values, grad, _new_array)
+            return values.mean(), grad[0].mean(axis=0)
+
+        found = minimize(score, start, jac=True, method="L-BFGS-B", options={"gtol": 1e-9})
+        return found.x if np.all(np.isfinite(found.x)) else start
+
+
+@dataclass(frozen=True)
+class LocationScale(Family):
+    """Contract of the families whose first raw outputs are a location and a log scale.
+
+    Parameters
+    ----------
+    min_scale : float
+        Smallest scale, in standard deviations of y.
+    """
+
+    min_scale: float = 1e-3
+
+    def n_raw(self, n_targets):
+        return 2
+
+    def fitted(self, y, weight=None):
+        family = super().fitted(y, weight)
+        return replace(family, min_scale=max(self.min_scale, grid_scale(y[:, 0], weight)))
+
+    def units(self, shift, scale):
+        one = np.ones_like(scale)
+        return np.stack([scale[0], one[0]]), np.stack([shift[0], np.log(scale[0])])
+
+    def held(self, raw):
+        raw = np.array(raw, np.float64)
+        raw[..., 1] = np.clip(raw[..., 1], np.log(self.min_scale), MAX_LOG_SCALE)
+        return raw
+
+    def params(self, raw):
+        return {"loc": raw[..., 0], "scale": np.exp(raw[..., 1])}
+
+    def about(self, p, center, factor):
+        loc = center + factor * (p["loc"] - center)
+        return {**p, "loc": loc, "scale": p["scale"] * factor}
+
+    def _residual(self, y, raw, work):
+        """(y - loc) / scale, 1 / scale and the held logarithm of the scale."""
+        shape = raw.shape[:-1]
+        rho, inverse = work("log scale", shape, raw.dtype), work("1/scale", shape, raw.dtype)
+        z = work("z", shape, raw.dtype)
+        np.clip(raw[..., 1], np.log(self.min_scale), MAX_LOG_SCALE, out=rho)
+        np.negative(rho, out=inverse)
+        np.exp(inverse, out=inverse)
+        np.subtract(y[:, 0], raw[..., 0], out=z)
+        np.multiply(z, inverse, out=z)
+        return z, inverse, rho
+
+
+def release(raw, held, grad):
+    """Let gradients push held outputs back between their bounds, but not further out."""
+    grad *= (raw - held) * grad >= 0
+
+
+def grid_scale(y, weight=None):
+    """Standard deviation within the cells of the grid that y lies on, in those of y; 0 for none.
+
+    A density that is narrower than that would describe the grid, not y.
+    """
+    if weight is not None:
+        y = y[weight > 0]
+    sd = np.std(y)
+    if sd == 0.0:
+        return 0.0
+    # Values that differ by rounding only are the same.
+    gaps = np.diff(np.unique(np.round(y / sd, 9)))
+    return float(gaps.min() / np.sqrt(12.0)) if len(gaps) else 0.0
+
+
+def column(p, name):
+    """A parameter with an axis for points."""
+    return p[name][..., np.newaxis]
+
+
+def _new_array(key, shape, dtype):
+    return np.empty(shape, dtype)

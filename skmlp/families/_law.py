@@ -1,0 +1,226 @@
+"""The mathematics of distributions, for one distribution per row and all rows at once."""
+
+from abc import ABC, abstractmethod
+from math import inf
+
+import numpy as np
+
+from ..losses import Interval
+from ._numeric import LEVELS, argmax, bisect, bisect_whole, panels
+
+# Sums over whole numbers have at most so many terms; wider ranges are thinned out.
+MAX_TERMS = 2048
+
+
+class Law(ABC):
+    """Contract: functions of parameters and points.
+
+    Parameters are a dict `p` of arrays of shape ``(*batch, ...)``, points have the shape
+    ``(*batch, m)``, or one that broadcasts with it. Functions of points return ``(*batch, m)``,
+    moments ``(*batch,)``. Whatever has no closed form is computed numerically here.
+
+    Attributes
+    ----------
+    support : Interval
+        Where the density may be positive.
+    discrete : bool
+        Whether only whole numbers have a probability, which `pdf` then is.
+    vector : bool
+        Whether y has several targets; see `VectorLaw`.
+    n_core_axes : dict
+        How many axes parameters have after those of the batch; 0 for those not named.
+    """
+
+    support = Interval(-inf, inf, False, False)
+    discrete = False
+    vector = False
+    n_core_axes = {}
+
+    def batch(self, p):
+        """Shape of the batch."""
+        name, value = next(iter(p.items()))
+        return value.shape[: value.ndim - self.n_core_axes.get(name, 0)]
+
+    @abstractmethod
+    def logpdf(self, p, y):
+        """Logarithm of the density, or of the probability of whole numbers."""
+
+    @abstractmethod
+    def cdf(self, p, y):
+        """Probability of values up to y."""
+
+    def sf(self, p, y):
+        """Probability of values above y."""
+        return 1.0 - self.cdf(p, y)
+
+    def logcdf(self, p, y):
+        """Logarithm of `cdf`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.cdf(p, y))
+
+    def below(self, p, y):
+        """Probability of values less than y."""
+        return self.cdf(p, np.ceil(y) - 1.0) if self.discrete else self.cdf(p, y)
+
+    @abstractmethod
+    def ppf(self, p, q):
+        """Quantiles: the smallest y with a `cdf` of at least q; q has the shape of points."""
+
+    def _search(self, p, q, low, high):
+        """Quantiles between bounds, by bisection."""
+        find = bisect_whole if self.discrete else bisect
+        return find(lambda y: self.cdf(p, y) >= q, *np.broadcast_arrays(low, high))
+
+    @abstractmethod
+    def mean(self, p):
+        """Expected value."""
+
+    @abstractmethod
+    def var(self, p):
+        """Variance."""
+
+    def median(self, p):
+        """Quantile of level 1/2."""
+        return self.ppf(p, np.array([0.5]))[..., 0]
+
+    def landmarks(self, p):
+        """Increasing points between which the density is smooth, (*batch, k)."""
+        return self.ppf(p, np.broadcast_to(LEVELS, (*self.batch(p), len(LEVELS))))
+
+    def mode(self, p):
+        """Where the density is largest."""
+        if self.discrete:
+            y, _ = self._terms(p)
+            best = self.logpdf(p, y).argmax(axis=-1)[..., np.newaxis]
+            return np.take_along_axis(y, best, axis=-1)[..., 0]
+        points, _ = panels(self.landmarks(p))
+        return argmax(lambda y: self.logpdf(p, y), points)
+
+    def skewness(self, p):
+        """Third central moment over the third power of the standard deviation."""
+        mean, sd = self.mean(p)[..., np.newaxis], np.sqrt(self.var(p))[..., np.newaxis]
+        return self.expect(p, lambda y: ((y - mean) / sd) ** 3)
+
+    def entropy(self, p):
+        """Expected value of minus `logpdf`, in nats."""
+        return self.expect(p, lambda y: -np.maximum(self.logpdf(p, y), -1e300))
+
+    def expect(self, p, function):
+        """Expected value of a function of points."""
+        y, weight = self._terms(p) if self.discrete else panels(self.landmarks(p))
+        return np.sum(weight * np.exp(self.logpdf(p, y)) * function(y), axis=-1)
+
+    def _terms(self, p):
+        """Whole numbers that hold nearly all probability, and how many each stands for."""
+        ends = self.ppf(p, np.broadcast_to([1e-12, 1 - 1e-12], (*self.batch(p), 2)))
+        low, width = ends[..., :1], ends[..., 1:] - ends[..., :1] + 1.0
+        n = int(min(width.max(initial=1.0), MAX_TERMS))
+        edges = np.ceil(low + np.maximum(width, n) * (np.arange(n + 1) / n) - 1e-9)
+        return edges[..., :-1], np.diff(edges)
+
+    def sample(self, p, n, rng):
+        """Random values of shape (*batch, n)."""
+        return self.ppf(p, rng.random((*self.batch(p), n)))
+
+    def crps(self, p, y):
+        """Continuous ranked probability score, the integral of (cdf - [value >= y])^2."""
+        if self.discrete:
+            return self._discrete_crps(p, y)
+        landmarks, y = self.landmarks(p), np.asarray(y, np.float64)
+        shape = np.broadcast_shapes((*landmarks.shape[:-1], 1), y.shape)
+        scores = np.empty(shape)
+        for j in range(shape[-1]):
+            point = np.broadcast_to(y, shape)[..., j : j + 1]
+            bounds = np.broadcast_to(landmarks, (*point.shape[:-1], landmarks.shape[-1]))
+            x, weight = panels(np.sort(np.concatenate([bounds, point], axis=-1)))
+            error = np.where(x < point, self.cdf(p, x), self.sf(p, x))
+            scores[..., j] = np.sum(weight * error**2, axis=-1)
+        return scores
+
+    def _discrete_crps(self, p, y):
+        x, weight = self._terms(p)
+        below = self.cdf(p, x)
+        first, last = x[..., :1], x[..., -1:] + 1.0
+        y = np.asarray(y, np.float64)
+        shape = np.broadcast_shapes((*x.shape[:-1], 1), y.shape)
+        scores = np.empty(shape)
+        for j in range(shape[-1]):
+            point = np.broadcast_to(y, shape)[..., j : j + 1]
+            inside = np.sum(weight * (below - (x >= point)) ** 2, axis=-1, keepdims=True)
+            beyond = np.maximum(point - last, 0.0) + np.maximum(first - point, 0.0)
+            scores[..., j : j + 1] = inside + beyond
+        return scores
+
+    def crps_of_mixture(self, p, weights, y):
+        """`crps` of the mixture of laws of batch (*batch, k), or None without a closed form."""
+
+    def about(self, p, center, factor):
+        """Parameters of center + factor * (value - center), or None where there are none."""
+
+    def to_scipy(self, p):
+        """The distribution of one row (a batch of shape (1,)) as scipy.stats has it."""
+        from ._scipy import as_scipy
+
+        return as_scipy(self, p)
+
+
+class VectorLaw(Law):
+    """Contract of the laws of several targets.
+
+    Points and all results but densities have an axis for targets after those of the batch. What is
+    not joint is computed of each target by itself.
+    """
+
+    vector = True
+
+    @abstractmethod
+    def n_targets_of(self, p):
+        """Number of targets."""
+
+    @abstractmethod
+    def marginal(self, p, j):
+        """Law and parameters of target j alone."""
+
+    @abstractmethod
+    def cov(self, p):
+        """Covariance matrices, (*batch, n_targets, n_targets)."""
+
+    @abstractmethod
+    def conditional(self, p, given):
+        """Parameters of the other targets, given values (*batch,) of those that `given` names."""
+
+    def var(self, p):
+        return np.diagonal(self.cov(p), axis1=-2, axis2=-1)
+
+    def cdf(self, p, y):
+        return self._by_target("cdf", p, y)
+
+    def sf(self, p, y):
+        return self._by_target("sf", p, y)
+
+    def logcdf(self, p, y):
+        return self._by_target("logcdf", p, y)
+
+    def below(self, p, y):
+        return self._by_target("below", p, y)
+
+    def crps(self, p, y):
+        return self._by_target("crps", p, y)
+
+    def ppf(self, p, q):
+        return np.stack([law.ppf(own, q) for law, own in self._marginals(p)], axis=-2)
+
+    def median(self, p):
+        return np.stack([law.median(own) for law, own in self._marginals(p)], axis=-1)
+
+    def skewness(self, p):
+        return np.stack([law.skewness(own) for law, own in self._marginals(p)], axis=-1)
+
+    def _marginals(self, p):
+        return [self.marginal(p, j) for j in range(self.n_targets_of(p))]
+
+    def _by_target(self, name, p, y):
+        columns = [
+            getattr(law, name)(own, y[..., j, :]) for j, (law, own) in enumerate(self._marginals(p))
+        ]
+        return np.stack(columns, axis=-2)

@@ -1,0 +1,328 @@
+"""The normal distribution of several targets."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import log, pi
+
+import numpy as np
+from scipy import stats
+from scipy.special import logsumexp
+
+from ._base import MAX_LOG_SCALE, Family, release
+from ._law import VectorLaw
+from ._mixture import Mixture
+
+# For the entropy of a mixture, which has no closed form.
+N_DRAWS = 4096
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Where the entries of the triangular factor U of the precision matrix U'U are.
+
+    Parameters
+    ----------
+    n : int
+        Number of targets.
+    rows, columns : ndarray of int
+        Positions of the entries, the diagonal first.
+    source : ndarray of int
+        Raw output of each entry, counted after the means.
+    """
+
+    n: int
+    rows: np.ndarray
+    columns: np.ndarray
+    source: np.ndarray
+
+    @classmethod
+    def full(cls, n):
+        rows, columns = np.tril_indices(n, -1)
+        diagonal = np.arange(n)
+        rows, columns = np.append(diagonal, rows), np.append(diagonal, columns)
+        return cls(n, rows, columns, np.arange(len(rows)))
+
+    @classmethod
+    def diag(cls, n):
+        diagonal = np.arange(n)
+        return cls(n, diagonal, diagonal, diagonal)
+
+    @classmethod
+    def spherical(cls, n):
+        diagonal = np.arange(n)
+        return cls(n, diagonal, diagonal, np.zeros(n, int))
+
+    @cached_property
+    def n_factor(self):
+        """Number of raw outputs of the factor."""
+        return int(self.source.max()) + 1
+
+    @cached_property
+    def n_diagonal(self):
+        """Number of raw outputs of its diagonal."""
+        return int(self.source[: self.n].max()) + 1
+
+    def selects(self, positions, dtype, n=None):
+        """0/1 matrix by which a product adds up entries that share a position."""
+        matrix = np.zeros((len(positions), n or self.n), dtype)
+        matrix[np.arange(len(positions)), positions] = 1.0
+        return matrix
+
+
+SHAPES = {"full": Shape.full, "tied": Shape.full, "diag": Shape.diag, "spherical": Shape.spherical}
+
+
+@dataclass(frozen=True)
+class MultivariateNormal(Family, VectorLaw):
+    """Normal distribution of several targets, with a mean and a covariance matrix that depend on x.
+
+    Raw outputs are the means and the lower triangular factor U of the precision matrix U'U: the
+    logarithms of its diagonal, then what is below. -log p = |U (y - mean)|^2 / 2 - sum of log
+    U_ii + constant.
+
+    Parameters
+    ----------
+    covariance_type : {"full", "diag", "spherical", "tied"}, default="full"
+        "tied" is a full matrix that does not depend on x; "spherical" is one variance, in the units
+        of y, for all targets.
+    min_scale : float, default=1e-3
+        Smallest conditional standard deviation of a target given those before it, in standard
+        deviations of the target.
+    n_targets : int, default=2
+        Set by `fitted`.
+
+    References
+    ----------
+    Williams (1996), Using neural networks to model conditional multivariate densities, Neural
+    Computation 8.
+    """
+
+    covariance_type: str = "full"
+    min_scale: float = 1e-3
+    n_targets: int = 2
+
+    n_core_axes = {"loc": 1, "scale_tril": 2}
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.covariance_type not in SHAPES:
+            raise ValueError(
+                f"covariance_type={self.covariance_type!r} is not one of {', '.join(SHAPES)}."
+            )
+
+    @cached_property
+    def shape(self):
+        """Where the entries of the factor are."""
+        return SHAPES[self.covariance_type](self.n_targets)
+
+    @property
+    def target_scaling(self):
+        return "common" if self.covariance_type == "spherical" else "affine"
+
+    def fitted(self, y, weight=None):
+        return replace(self, n_targets=y.shape[1])
+
+    def n_raw(self, n_targets):
+        return n_targets + SHAPES[self.covariance_type](n_targets).n_factor
+
+    def constant_raw(self, n_targets):
+        mask = np.zeros(self.n_raw(n_targets), bool)
+        mask[n_targets:] = self.covariance_type == "tied"
+        return mask
+
+    def init_raw(self, y, weight=None, n_targets=None):
+        n, shape = self.n_targets, self.shape
+        mean = np.average(y, axis=0, weights=weight)
+        cov = np.atleast_2d(np.cov(y.T, aweights=weight, bias=True))
+        cov[np.diag_indices(n)] += self.min_scale**2
+        if shape.n_factor <= n:
+            variance = np.diag(cov)
+            variance = variance if shape.n_factor == n else np.mean(variance, keepdims=True)
+            return np.concatenate([mean, self._bounded(-0.5 * np.log(variance))])
+        factor = np.linalg.inv(np.linalg.cholesky(cov))[shape.rows, shape.columns]
+        factor[:n] = self._bounded(np.log(factor[:n]))
+        return np.concatenate([mean, factor])
+
+    def _bounded(self, log_diagonal):
+        return np.clip(log_diagonal, -MAX_LOG_SCALE, -log(self.min_scale))
+
+    def _nll(self, y, raw, loss, grad, work):
+        n, shape, dtype = self.n_targets, self.shape, raw.dtype
+        of_row, of_column = (shape.selects(k, dtype) for k in (shape.rows, shape.columns))
+        free, batch = raw[..., n : n + shape.n_diagonal], raw.shape[:-1]
+        held = work("log diagonal", free.shape, dtype)
+        np.clip(free, -MAX_LOG_SCALE, -log(self.min_scale), out=held)
+        entries = work("entries", (*batch, len(shape.rows)), dtype)
+        np.take(raw[..., n:], shape.source, axis=-1, out=entries, mode="clip")
+        entries[..., :n] = np.exp(held)
+        residual, z = work("residual", (*batch, n), dtype), work("z", (*batch, n), dtype)
+        np.subtract(y, raw[..., :n], out=residual)
+        products = work("products", entries.shape, dtype)
+        np.take(residual, shape.columns, axis=-1, out=products, mode="clip")
+        of_entries = products * entries
+        np.matmul(of_entries, of_row, out=z)
+        np.einsum("...i,...i->...", z, z, out=loss)
+        loss *= 0.5
+        loss += 0.5 * n * log(2.0 * pi)
+        loss -= held.sum(axis=-1) * (n / shape.n_diagonal)
+        z_of_entry = np.take(z, shape.rows, axis=-1)
+        np.matmul(z_of_entry * entries, -of_column, out=grad[..., :n])
+        products *= z_of_entry
+        products[..., :n] *= entries[..., :n]
+        products[..., :n] -= 1.0
+        by_source = shape.selects(shape.source, dtype, shape.n_factor)
+        np.matmul(products, by_source, out=grad[..., n:])
+        release(free, held, grad[..., n : n + shape.n_diagonal])
+
+    def units(self, shift, scale):
+        n, shape = self.n_targets, self.shape
+        scale = np.broadcast_to(np.asarray(scale, np.float64), (n,))
+        off = slice(shape.n_diagonal, None)
+        first = np.unique(shape.source, return_index=True)[1]
+        factor = np.ones(shape.n_factor)
+        factor[off] = 1.0 / scale[shape.columns[first][off]]
+        offset = np.zeros(shape.n_factor)
+        offset[: shape.n_diagonal] = -np.log(scale[: shape.n_diagonal])
+        shift = np.broadcast_to(shift, (n,))
+        return np.concatenate([scale, factor]), np.concatenate([shift, offset])
+
+    def held(self, raw):
+        raw = np.array(raw, np.float64)
+        diagonal = slice(self.n_targets, self.n_targets + self.shape.n_diagonal)
+        raw[..., diagonal] = self._bounded(raw[..., diagonal])
+        return raw
+
+    def params(self, raw):
+        n, shape = self.n_targets, self.shape
+        factor = np.zeros((*raw.shape[:-1], n, n))
+        factor[..., shape.rows, shape.columns] = raw[..., n + shape.source]
+        diagonal = np.arange(n)
+        factor[..., diagonal, diagonal] = np.exp(factor[..., diagonal, diagonal])
+        # The inverse of a lower triangular matrix is one too.
+        return {"loc": raw[..., :n], "scale_tril": np.tril(np.linalg.inv(factor))}
+
+    def mix(self, p, weights):
+        return MultivariateMixture(self), {"weights": weights, **p}
+
+    # The law
+
+    def logpdf(self, p, y):
+        z = np.linalg.solve(p["scale_tril"], y - p["loc"][..., np.newaxis])
+        square = np.sum(z * z, axis=-2)
+        return (
+            -0.5 * square - (self._log_det(p) + 0.5 * z.shape[-2] * log(2.0 * pi))[..., np.newaxis]
+        )
+
+    def _log_det(self, p):
+        return np.log(np.diagonal(p["scale_tril"], axis1=-2, axis2=-1)).sum(axis=-1)
+
+    def n_targets_of(self, p):
+        return p["loc"].shape[-1]
+
+    def marginal(self, p, j):
+        from ._normal import Normal
+
+        scale = np.sqrt(np.sum(p["scale_tril"][..., j, :] ** 2, axis=-1))
+        return Normal(), {"loc": p["loc"][..., j], "scale": scale}
+
+    def mean(self, p):
+        return p["loc"].copy()
+
+    def mode(self, p):
+        """Where the joint density is largest."""
+        return p["loc"].copy()
+
+    def cov(self, p):
+        return p["scale_tril"] @ np.swapaxes(p["scale_tril"], -1, -2)
+
+    def entropy(self, p):
+        return self._log_det(p) + 0.5 * p["loc"].shape[-1] * (1.0 + log(2.0 * pi))
+
+    def sample(self, p, n, rng):
+        noise = rng.standard_normal((*p["loc"].shape, n))
+        return p["loc"][..., np.newaxis] + p["scale_tril"] @ noise
+
+    def conditional(self, p, given):
+        known = np.array(list(given))
+        rest = np.setdiff1d(np.arange(p["loc"].shape[-1]), known)
+        cov, loc = self.cov(p), p["loc"]
+        values = np.stack([np.broadcast_to(v, loc.shape[:-1]) for v in given.values()], axis=-1)
+        cross = cov[..., rest[:, np.newaxis], known]
+        gain = np.linalg.solve(cov[..., known[:, np.newaxis], known], np.swapaxes(cross, -1, -2))
+        gain = np.swapaxes(gain, -1, -2)
+        step = gain @ (values - loc[..., known])[..., np.newaxis]
+        left = cov[..., rest[:, np.newaxis], rest] - gain @ np.swapaxes(cross, -1, -2)
+        return {"loc": loc[..., rest] + step[..., 0], "scale_tril": np.linalg.cholesky(left)}
+
+    def evidence(self, p, given):
+        """Logarithm of the density of the targets that `given` names, at its values."""
+        known = np.array(list(given))
+        cov, loc = self.cov(p)[..., known[:, np.newaxis], known], p["loc"][..., known]
+        values = np.stack([np.broadcast_to(v, loc.shape[:-1]) for v in given.values()], axis=-1)
+        own = {"loc": loc, "scale_tril": np.linalg.cholesky(cov)}
+        return self.logpdf(own, values[..., np.newaxis])[..., 0]
+
+    def about(self, p, center, factor):
+        loc = center + factor * (p["loc"] - center)
+        return {"loc": loc, "scale_tril": p["scale_tril"] * np.asarray(factor)[..., np.newaxis]}
+
+    def to_scipy(self, p):
+        return stats.multivariate_normal(p["loc"][0], self.cov(p)[0])
+
+
+class MultivariateMixture(VectorLaw, Mixture):
+    """Mixture of laws of several targets.
+
+    Parameters
+    ----------
+    component : MultivariateNormal
+    """
+
+    def n_targets_of(self, p):
+        return self.component.n_targets_of(p)
+
+    def logpdf(self, p, y):
+        each = self.component.logpdf(self.parts(p), y[..., np.newaxis, :, :])
+        return logsumexp(each + np.log(p["weights"])[..., np.newaxis], axis=-2)
+
+    def marginal(self, p, j):
+        law, parts = self.component.marginal(self.parts(p), j)
+        return law.mix(parts, p["weights"])
+
+    def mean(self, p):
+        return np.einsum("...k,...kt->...t", p["weights"], self.component.mean(self.parts(p)))
+
+    def mode(self, p):
+        """The mean of the component at which the joint density is largest."""
+        centers = self.component.mean(self.parts(p))
+        best = self.logpdf(p, np.swapaxes(centers, -1, -2)).argmax(axis=-1)[
+            ..., np.newaxis, np.newaxis
+        ]
+        return np.take_along_axis(centers, best, axis=-2)[..., 0, :]
+
+    def entropy(self, p):
+        """Mean of -log p over random values that are the same at every call."""
+        values = self.sample(p, N_DRAWS, np.random.default_rng(0))
+        return -self.logpdf(p, values).mean(axis=-1)
+
+    def cov(self, p):
+        """Covariance matrices: those of the components, and that of their means."""
+        means = self.component.mean(self.parts(p))
+        step = means - self.mean(p)[..., np.newaxis, :]
+        within = np.einsum("...k,...kij->...ij", p["weights"], self.component.cov(self.parts(p)))
+        return within + np.einsum("...k,...ki,...kj->...ij", p["weights"], step, step)
+
+    def sample(self, p, n, rng):
+        u = rng.random((*self.batch(p), n, 1))
+        chosen = np.sum(u > np.cumsum(p["weights"], axis=-1)[..., np.newaxis, :-1], axis=-1)
+        values = self.component.sample(self.parts(p), n, rng)
+        chosen = chosen[..., np.newaxis, np.newaxis, :]
+        return np.take_along_axis(values, chosen, axis=-3)[..., 0, :, :]
+
+    def conditional(self, p, given):
+        """Components are weighted by how well they foresaw what is given."""
+        parts = self.parts(p)
+        given = {j: np.asarray(v)[..., np.newaxis] for j, v in given.items()}
+        logits = np.log(p["weights"]) + self.component.evidence(parts, given)
+        weights = np.exp(logits - logsumexp(logits, axis=-1, keepdims=True))
+        return {"weights": weights, **self.component.conditional(parts, given)}

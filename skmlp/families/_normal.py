@@ -1,0 +1,274 @@
+"""Normal and lognormal distributions of one target."""
+
+from dataclasses import dataclass, replace
+from math import inf, log, pi, sqrt
+
+import numpy as np
+from scipy import stats
+from scipy.special import log_ndtr, ndtr, ndtri
+
+from ..losses import Interval
+from ._base import MAX_LOG_SCALE, LocationScale, column, release
+from ._multivariate import MultivariateNormal
+
+HALF_LOG_2PI = 0.5 * log(2.0 * pi)
+
+
+@dataclass(frozen=True)
+class Normal(LocationScale):
+    """Normal distribution: raw outputs are the mean and the logarithm of the standard deviation.
+
+    For several targets it becomes the `MultivariateNormal`.
+
+    Parameters
+    ----------
+    loss : {"nll", "crps", "beta_nll"}, default="nll"
+        Negative log-likelihood; continuous ranked probability score; or the first, each row
+        multiplied by sigma^(2 beta) as if that were a weight (Seitzer et al. 2022,
+        arXiv 2203.09168).
+    min_scale : float, default=1e-3
+        Smallest standard deviation, in those of y.
+    beta : float, default=0.5
+        Of "beta_nll"; 0 is "nll", and with 1 the mean learns as by least squares.
+    covariance_type : {"full", "diag", "spherical", "tied"}, default="full"
+        Of several targets; "tied" is a covariance that does not depend on x.
+
+    References
+    ----------
+    Nix and Weigend (1994), Estimating the mean and variance of the target probability
+    distribution, ICNN. Gneiting and Raftery (2007), Strictly proper scoring rules, prediction,
+    and estimation, JASA 102.
+    """
+
+    beta: float = 0.5
+    covariance_type: str = "full"
+
+    scores = ("nll", "crps", "beta_nll")
+
+    def fitted(self, y, weight=None):
+        if y.shape[1] == 1:
+            return super().fitted(y, weight)
+        if self.loss != "nll":
+            raise ValueError(
+                f"loss={self.loss!r} is for one target, but y has {y.shape[1]}. Use loss='nll', or "
+                "fit one regressor per target with sklearn.multioutput.MultiOutputRegressor."
+            )
+        joint = MultivariateNormal(covariance_type=self.covariance_type, min_scale=self.min_scale)
+        return joint.fitted(y, weight)
+
+    def constant_raw(self, n_targets):
+        return np.array([False, self.covariance_type == "tied"])
+
+    def init_raw(self, y, weight=None, n_targets=None):
+        mean = np.average(y[:, 0], weights=weight)
+        sd = sqrt(np.average((y[:, 0] - mean) ** 2, weights=weight))
+        low, high = log(self.min_scale), MAX_LOG_SCALE
+        start = np.array([mean, np.clip(log(max(sd, 1e-300)), low, high)])
+        return self._polished(start, y, weight) if self.loss == "crps" else start
+
+    def _nll(self, y, raw, loss, grad, work):
+        z, inverse, rho = self._residual(y, raw, work)
+        np.multiply(z, inverse, out=inverse)
+        np.negative(inverse, out=grad[..., 0])
+        np.multiply(z, z, out=z)
+        np.subtract(1.0, z, out=grad[..., 1])
+        np.multiply(z, 0.5, out=loss)
+        loss += rho
+        loss += HALF_LOG_2PI
+        release(raw[..., 1], rho, grad[..., 1])
+
+    def _beta_nll(self, y, raw, loss, grad, work):
+        self._nll(y, raw, loss, grad, work)
+        factor = self._residual(y, raw, work)[2]
+        factor *= 2.0 * self.beta
+        np.exp(factor, out=factor)
+        loss *= factor
+        grad *= factor[..., np.newaxis]
+
+    def _crps(self, y, raw, loss, grad, work):
+        z, _, rho = self._residual(y, raw, work)
+        scale, density = np.exp(rho), np.exp(-0.5 * z * z) * (2.0 / sqrt(2.0 * pi))
+        centred = 2.0 * ndtr(z) - 1.0
+        np.negative(centred, out=grad[..., 0])
+        np.multiply(scale, density - 1.0 / sqrt(pi), out=grad[..., 1])
+        np.multiply(scale, z * centred, out=loss)
+        loss += grad[..., 1]
+        release(raw[..., 1], rho, grad[..., 1])
+
+    # The law
+
+    def logpdf(self, p, y):
+        z = (y - column(p, "loc")) / column(p, "scale")
+        return -0.5 * z * z - np.log(column(p, "scale")) - HALF_LOG_2PI
+
+    def cdf(self, p, y):
+        return ndtr((y - column(p, "loc")) / column(p, "scale"))
+
+    def sf(self, p, y):
+        return ndtr((column(p, "loc") - y) / column(p, "scale"))
+
+    def logcdf(self, p, y):
+        return log_ndtr((y - column(p, "loc")) / column(p, "scale"))
+
+    def ppf(self, p, q):
+        return column(p, "loc") + column(p, "scale") * ndtri(q)
+
+    def mean(self, p):
+        return p["loc"].copy()
+
+    def median(self, p):
+        return p["loc"].copy()
+
+    def mode(self, p):
+        return p["loc"].copy()
+
+    def var(self, p):
+        return p["scale"] ** 2
+
+    def skewness(self, p):
+        return np.zeros_like(p["loc"])
+
+    def entropy(self, p):
+        return np.log(p["scale"]) + HALF_LOG_2PI + 0.5
+
+    def sample(self, p, n, rng):
+        noise = rng.standard_normal((*p["loc"].shape, n))
+        return column(p, "loc") + column(p, "scale") * noise
+
+    def crps(self, p, y):
+        return normal_spread(y - column(p, "loc"), column(p, "scale")) - column(p, "scale") / sqrt(
+            pi
+        )
+
+    def crps_of_mixture(self, p, weights, y):
+        loc, scale = p["loc"], p["scale"]
+        y = np.asarray(y)[..., np.newaxis, :]
+        near = normal_spread(y - column(p, "loc"), column(p, "scale"))
+        near = np.einsum("...k,...km->...m", weights, near)
+        between = normal_spread(
+            loc[..., :, np.newaxis] - loc[..., np.newaxis, :],
+            np.hypot(scale[..., :, np.newaxis], scale[..., np.newaxis, :]),
+        )
+        apart = np.einsum("...i,...ij,...j->...", weights, between, weights)
+        return near - 0.5 * apart[..., np.newaxis]
+
+    def to_scipy(self, p):
+        return stats.norm(p["loc"][0], p["scale"][0])
+
+
+def normal_spread(m, s):
+    """E|X| for X normal with mean m and standard deviation s."""
+    z = m / s
+    return m * (2.0 * ndtr(z) - 1.0) + 2.0 * s * np.exp(-0.5 * z * z) / sqrt(2.0 * pi)
+
+
+@dataclass(frozen=True)
+class LogNormal(LocationScale):
+    """Lognormal distribution: raw outputs are mean and log standard deviation of log y.
+
+    Parameters
+    ----------
+    loss : {"nll", "crps"}, default="nll"
+    min_scale : float, default=1e-3
+        Smallest standard deviation of log y.
+
+    References
+    ----------
+    Crow and Shimizu (1988), Lognormal distributions. Baran and Lerch (2015), Log-normal
+    distribution based EMOS models, Q. J. R. Meteorol. Soc. 141 (for the CRPS).
+    """
+
+    domain = support = Interval(0, inf, False, False)
+    target_scaling = "scale"
+    scores = ("nll", "crps")
+
+    def fitted(self, y, weight=None):
+        family = super().fitted(y, weight)
+        return replace(family, min_scale=self.min_scale)
+
+    def units(self, shift, scale):
+        return np.ones(2), np.stack([np.log(scale[0]), 0.0 * scale[0]])
+
+    def init_raw(self, y, weight=None, n_targets=None):
+        return Normal(self.loss, self.min_scale).init_raw(np.log(y), weight)
+
+    def _nll(self, y, raw, loss, grad, work):
+        log_y = work("log y", y.shape, y.dtype)
+        np.log(y, out=log_y)
+        Normal._nll(self, log_y, raw, loss, grad, work)
+        loss += log_y[:, 0]
+
+    def _crps(self, y, raw, loss, grad, work):
+        z, _, rho = self._residual(np.log(y), raw, work)
+        sigma = np.exp(rho)
+        mean = np.exp(np.clip(raw[..., 0] + 0.5 * sigma**2, -80.0, 80.0))
+        upper = ndtr(z - sigma) + ndtr(sigma / sqrt(2.0)) - 1.0
+        np.multiply(mean, -2.0 * upper, out=grad[..., 0])
+        np.multiply(y[:, 0], 2.0 * ndtr(z) - 1.0, out=loss)
+        loss += grad[..., 0]
+        density = y[:, 0] * np.exp(-0.5 * z**2) * (2.0 / sqrt(2.0 * pi))
+        density -= mean * np.exp(-0.25 * sigma**2) / sqrt(pi)
+        np.multiply(sigma, density + sigma * grad[..., 0], out=grad[..., 1])
+        release(raw[..., 1], rho, grad[..., 1])
+
+    # The law
+
+    def params(self, raw):
+        return {"mu": raw[..., 0], "sigma": np.exp(raw[..., 1])}
+
+    def about(self, p, center, factor):
+        """A lognormal value that is moved is not lognormal."""
+
+    def _z(self, p, y):
+        with np.errstate(divide="ignore"):
+            return (np.log(np.maximum(y, 0.0)) - column(p, "mu")) / column(p, "sigma")
+
+    def logpdf(self, p, y):
+        y = np.asarray(y, np.float64)
+        z = self._z(p, y)
+        positive = np.where(y > 0, y, 1.0)
+        value = -0.5 * z * z - np.log(positive * column(p, "sigma")) - HALF_LOG_2PI
+        return np.where(y > 0, value, -inf)
+
+    def cdf(self, p, y):
+        return ndtr(self._z(p, y))
+
+    def sf(self, p, y):
+        return ndtr(-self._z(p, y))
+
+    def logcdf(self, p, y):
+        return log_ndtr(self._z(p, y))
+
+    def ppf(self, p, q):
+        return np.exp(column(p, "mu") + column(p, "sigma") * ndtri(q))
+
+    def mean(self, p):
+        return np.exp(p["mu"] + 0.5 * p["sigma"] ** 2)
+
+    def median(self, p):
+        return np.exp(p["mu"])
+
+    def mode(self, p):
+        return np.exp(p["mu"] - p["sigma"] ** 2)
+
+    def var(self, p):
+        return np.expm1(p["sigma"] ** 2) * self.mean(p) ** 2
+
+    def skewness(self, p):
+        square = np.exp(p["sigma"] ** 2)
+        return (square + 2.0) * np.sqrt(square - 1.0)
+
+    def entropy(self, p):
+        return p["mu"] + np.log(p["sigma"]) + HALF_LOG_2PI + 0.5
+
+    def sample(self, p, n, rng):
+        noise = rng.standard_normal((*p["mu"].shape, n))
+        return np.exp(column(p, "mu") + column(p, "sigma") * noise)
+
+    def crps(self, p, y):
+        z, sigma = self._z(p, y), column(p, "sigma")
+        upper = ndtr(z - sigma) + ndtr(sigma / sqrt(2.0)) - 1.0
+        return y * (2.0 * ndtr(z) - 1.0) - 2.0 * self.mean(p)[..., np.newaxis] * upper
+
+    def to_scipy(self, p):
+        return stats.lognorm(p["sigma"][0], scale=np.exp(p["mu"][0]))
