@@ -148,10 +148,6 @@ class LocationScale(Family):
     def params(self, raw):
         return {"loc": raw[..., 0], "scale": np.exp(raw[..., 1])}
 
-    def about(self, p, center, factor):
-        loc = center + factor * (p["loc"] - center)
-        return {**p, "loc": loc, "scale": p["scale"] * factor}
-
     def _residual(self, y, raw, work):
         """(y - loc) / scale, 1 / scale and the held logarithm of the scale."""
         shape = raw.shape[:-1]
@@ -183,11 +179,6 @@ def grid_scale(y, weight=None):
     # Values that differ by rounding only are the same.
     gaps = np.diff(np.unique(np.round(y / sd, 9)))
     return float(gaps.min() / np.sqrt(12.0)) if len(gaps) else 0.0
-
-
-def column(p, name):
-    """A parameter with an axis for points."""
-    return p[name][..., np.newaxis]
 
 
 def _new_array(key, shape, dtype):

@@ -20,8 +20,9 @@ from scipy.special import (
 )
 
 from ..losses import Interval
-from ._base import Family, column, release
+from ._base import Family, release
 from ._numeric import bisect_whole
+from ._symmetric import column
 
 MAX_LOG_MEAN = 40.0
 LOG_SIZE = (-7.0, 14.0)

@@ -8,7 +8,8 @@ from scipy import stats
 from scipy.special import betaln, digamma, gammainc, gammaincc, gammaincinv, gammaln
 
 from ..losses import Interval
-from ._base import Family, column, release
+from ._base import Family, release
+from ._symmetric import column
 
 MAX_LOG_MEAN = 80.0
 LOG_SHAPE = (-7.0, 14.0)

@@ -8,7 +8,8 @@ from scipy import stats
 from scipy.special import betaln, digamma, gammaln, stdtr, stdtrit
 
 from ..losses import weighted_quantile
-from ._base import LocationScale, column, release
+from ._base import LocationScale, release
+from ._symmetric import SymmetricLaw, column
 
 # Degrees of freedom: above 2, so that there is a variance.
 MIN_DF = 2.0
@@ -16,7 +17,7 @@ LOG_DF = (-5.0, 8.0)
 
 
 @dataclass(frozen=True)
-class Laplace(LocationScale):
+class Laplace(LocationScale, SymmetricLaw):
     """Laplace distribution: raw outputs are the median and the logarithm of the scale b.
 
     Parameters
@@ -57,19 +58,16 @@ class Laplace(LocationScale):
 
     # The law
 
-    def _z(self, p, y):
-        return (y - column(p, "loc")) / column(p, "scale")
-
     def logpdf(self, p, y):
-        return -np.abs(self._z(p, y)) - np.log(2.0 * column(p, "scale"))
+        return -np.abs(self.z(p, y)) - np.log(2.0 * column(p, "scale"))
 
     def cdf(self, p, y):
-        z = self._z(p, y)
+        z = self.z(p, y)
         tail = 0.5 * np.exp(-np.abs(z))
         return np.where(z < 0, tail, 1.0 - tail)
 
     def sf(self, p, y):
-        z = self._z(p, y)
+        z = self.z(p, y)
         tail = 0.5 * np.exp(-np.abs(z))
         return np.where(z > 0, tail, 1.0 - tail)
 
@@ -79,26 +77,14 @@ class Laplace(LocationScale):
             size = np.log(2.0 * np.minimum(q, 1.0 - q))
         return column(p, "loc") + column(p, "scale") * np.where(q < 0.5, size, -size)
 
-    def mean(self, p):
-        return p["loc"].copy()
-
-    def median(self, p):
-        return p["loc"].copy()
-
-    def mode(self, p):
-        return p["loc"].copy()
-
     def var(self, p):
         return 2.0 * p["scale"] ** 2
-
-    def skewness(self, p):
-        return np.zeros_like(p["loc"])
 
     def entropy(self, p):
         return 1.0 + np.log(2.0 * p["scale"])
 
     def crps(self, p, y):
-        size = np.abs(self._z(p, y))
+        size = np.abs(self.z(p, y))
         return column(p, "scale") * (size + np.exp(-size) - 0.75)
 
     def to_scipy(self, p):
@@ -106,7 +92,7 @@ class Laplace(LocationScale):
 
 
 @dataclass(frozen=True)
-class StudentT(LocationScale):
+class StudentT(LocationScale, SymmetricLaw):
     """Student's t: raw outputs are the location, the log of the scale and that of df - 2.
 
     Degrees of freedom stay above 2, so that there is a variance.
@@ -167,34 +153,22 @@ class StudentT(LocationScale):
 
     # The law
 
-    def _z(self, p, y):
-        return (y - column(p, "loc")) / column(p, "scale")
-
     def _log_density(self, p, z):
         df = column(p, "df")
         constant = gammaln(0.5 * (df + 1.0)) - gammaln(0.5 * df) - 0.5 * np.log(df * pi)
         return constant - 0.5 * (df + 1.0) * np.log1p(z * z / df)
 
     def logpdf(self, p, y):
-        return self._log_density(p, self._z(p, y)) - np.log(column(p, "scale"))
+        return self._log_density(p, self.z(p, y)) - np.log(column(p, "scale"))
 
     def cdf(self, p, y):
-        return stdtr(column(p, "df"), self._z(p, y))
+        return stdtr(column(p, "df"), self.z(p, y))
 
     def sf(self, p, y):
-        return stdtr(column(p, "df"), -self._z(p, y))
+        return stdtr(column(p, "df"), -self.z(p, y))
 
     def ppf(self, p, q):
         return column(p, "loc") + column(p, "scale") * stdtrit(column(p, "df"), q)
-
-    def mean(self, p):
-        return p["loc"].copy()
-
-    def median(self, p):
-        return p["loc"].copy()
-
-    def mode(self, p):
-        return p["loc"].copy()
 
     def var(self, p):
         return p["scale"] ** 2 * p["df"] / (p["df"] - 2.0)
@@ -214,7 +188,7 @@ class StudentT(LocationScale):
         return column(p, "loc") + column(p, "scale") * noise
 
     def crps(self, p, y):
-        z, df = self._z(p, y), column(p, "df")
+        z, df = self.z(p, y), column(p, "df")
         density = np.exp(self._log_density(p, z))
         spread = 2.0 * density * (df + z * z) / (df - 1.0)
         pairs = np.exp(betaln(0.5, df - 0.5) - 2.0 * betaln(0.5, 0.5 * df))

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 from ._base import MAX_LOG_SCALE, Family, release
 from ._law import VectorLaw
 from ._mixture import Mixture
+from ._symmetric import NormalLaw
 
 # For the entropy of a mixture, which has no closed form.
 N_DRAWS = 4096
@@ -220,10 +221,8 @@ class MultivariateNormal(Family, VectorLaw):
         return p["loc"].shape[-1]
 
     def marginal(self, p, j):
-        from ._normal import Normal
-
         scale = np.sqrt(np.sum(p["scale_tril"][..., j, :] ** 2, axis=-1))
-        return Normal(), {"loc": p["loc"][..., j], "scale": scale}
+        return NormalLaw(), {"loc": p["loc"][..., j], "scale": scale}
 
     def mean(self, p):
         return p["loc"].copy()
@@ -287,7 +286,7 @@ class MultivariateMixture(VectorLaw, Mixture):
 
     def marginal(self, p, j):
         law, parts = self.component.marginal(self.parts(p), j)
-        return law.mix(parts, p["weights"])
+        return Mixture(law), {"weights": p["weights"], **parts}
 
     def mean(self, p):
         return np.einsum("...k,...kt->...t", p["weights"], self.component.mean(self.parts(p)))

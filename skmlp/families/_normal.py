@@ -8,14 +8,13 @@ from scipy import stats
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from ..losses import Interval
-from ._base import MAX_LOG_SCALE, LocationScale, column, release
+from ._base import MAX_LOG_SCALE, LocationScale, release
 from ._multivariate import MultivariateNormal
-
-HALF_LOG_2PI = 0.5 * log(2.0 * pi)
+from ._symmetric import HALF_LOG_2PI, NormalLaw, column
 
 
 @dataclass(frozen=True)
-class Normal(LocationScale):
+class Normal(LocationScale, NormalLaw):
     """Normal distribution: raw outputs are the mean and the logarithm of the standard deviation.
 
     For several targets it becomes the `MultivariateNormal`.
@@ -95,72 +94,6 @@ class Normal(LocationScale):
         loss += grad[..., 1]
         release(raw[..., 1], rho, grad[..., 1])
 
-    # The law
-
-    def logpdf(self, p, y):
-        z = (y - column(p, "loc")) / column(p, "scale")
-        return -0.5 * z * z - np.log(column(p, "scale")) - HALF_LOG_2PI
-
-    def cdf(self, p, y):
-        return ndtr((y - column(p, "loc")) / column(p, "scale"))
-
-    def sf(self, p, y):
-        return ndtr((column(p, "loc") - y) / column(p, "scale"))
-
-    def logcdf(self, p, y):
-        return log_ndtr((y - column(p, "loc")) / column(p, "scale"))
-
-    def ppf(self, p, q):
-        return column(p, "loc") + column(p, "scale") * ndtri(q)
-
-    def mean(self, p):
-        return p["loc"].copy()
-
-    def median(self, p):
-        return p["loc"].copy()
-
-    def mode(self, p):
-        return p["loc"].copy()
-
-    def var(self, p):
-        return p["scale"] ** 2
-
-    def skewness(self, p):
-        return np.zeros_like(p["loc"])
-
-    def entropy(self, p):
-        return np.log(p["scale"]) + HALF_LOG_2PI + 0.5
-
-    def sample(self, p, n, rng):
-        noise = rng.standard_normal((*p["loc"].shape, n))
-        return column(p, "loc") + column(p, "scale") * noise
-
-    def crps(self, p, y):
-        return normal_spread(y - column(p, "loc"), column(p, "scale")) - column(p, "scale") / sqrt(
-            pi
-        )
-
-    def crps_of_mixture(self, p, weights, y):
-        loc, scale = p["loc"], p["scale"]
-        y = np.asarray(y)[..., np.newaxis, :]
-        near = normal_spread(y - column(p, "loc"), column(p, "scale"))
-        near = np.einsum("...k,...km->...m", weights, near)
-        between = normal_spread(
-            loc[..., :, np.newaxis] - loc[..., np.newaxis, :],
-            np.hypot(scale[..., :, np.newaxis], scale[..., np.newaxis, :]),
-        )
-        apart = np.einsum("...i,...ij,...j->...", weights, between, weights)
-        return near - 0.5 * apart[..., np.newaxis]
-
-    def to_scipy(self, p):
-        return stats.norm(p["loc"][0], p["scale"][0])
-
-
-def normal_spread(m, s):
-    """E|X| for X normal with mean m and standard deviation s."""
-    z = m / s
-    return m * (2.0 * ndtr(z) - 1.0) + 2.0 * s * np.exp(-0.5 * z * z) / sqrt(2.0 * pi)
-
 
 @dataclass(frozen=True)
 class LogNormal(LocationScale):
@@ -215,9 +148,6 @@ class LogNormal(LocationScale):
 
     def params(self, raw):
         return {"mu": raw[..., 0], "sigma": np.exp(raw[..., 1])}
-
-    def about(self, p, center, factor):
-        """A lognormal value that is moved is not lognormal."""
 
     def _z(self, p, y):
         with np.errstate(divide="ignore"):

@@ -9,7 +9,7 @@ from scipy.special import ndtr, softmax
 from ..losses import weighted_quantile
 from ._base import MAX_LOG_SCALE, Family, grid_scale, release
 from ._mixture import Mixture
-from ._normal import HALF_LOG_2PI, Normal, normal_spread
+from ._symmetric import HALF_LOG_2PI, NormalLaw, normal_spread
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class NormalMixture(Family, Mixture):
 
     scores = ("nll", "crps")
     init_is_optimal = False
-    component = Normal()
+    component = NormalLaw()
     n_core_axes = {"weights": 1, "loc": 1, "scale": 1}
 
     def __post_init__(self):
