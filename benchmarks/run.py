@@ -7,8 +7,12 @@ import sys
 from _anomalies import anomalies
 from _autoencoder_speed import autoencoder_speed
 from _codes import compression
-from _data import CLASSIFICATION, N_SPLITS, QUICK, REGRESSION
+from _data import CLASSIFICATION, N_SPLITS, N_UCI_SPLITS, QUICK, QUICK_UCI, REGRESSION, UCI
 from _denoising import denoising
+from _density import HEADS, density
+from _density_calibration import density_calibration
+from _density_covariance import density_covariance
+from _density_speed import density_speed
 from _labels import labels
 from _pretraining import contractive
 from _raw import raw
@@ -28,6 +32,14 @@ def splits(text):
     """A whole number from 1 to the number of splits that every set has."""
     number = count(text)
     if number > N_SPLITS:
+        raise ValueError
+    return number
+
+
+def uci_splits(text):
+    """A whole number from 1 to the number of splits of the published density tables."""
+    number = count(text)
+    if number > N_UCI_SPLITS:
         raise ValueError
     return number
 
@@ -109,6 +121,59 @@ def add_autoencoder_speed(commands):
     parser.set_defaults(run=autoencoder_speed, data=None)
 
 
+def add_protocol(parser):
+    """The options of the published density tables."""
+    add_data(parser, "uci")
+    parser.add_argument(
+        "--splits", type=uci_splits, default=N_UCI_SPLITS, metavar="N", help="1 to 20 (default 20)"
+    )
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="splits at a time")
+
+
+def add_density(commands):
+    """The subcommand of the published density tables."""
+    parser = commands.add_parser("density", help="NLL on the UCI sets beside published figures")
+    add_protocol(parser)
+    parser.add_argument("--heads", nargs="+", choices=tuple(HEADS), default=list(HEADS))
+    parser.add_argument("--nets", nargs="+", type=int, choices=(1, 5), default=[1, 5])
+    parser.add_argument(
+        "--no-ngboost", action="store_false", dest="rival", help="leave NGBoost out, which is slow"
+    )
+    sets = parser.add_mutually_exclusive_group()
+    sets.add_argument("--sets", nargs="+", choices=UCI, default=UCI, metavar="NAME")
+    sets.add_argument(
+        "--quick", action="store_const", dest="sets", const=QUICK_UCI, help="the two smallest sets"
+    )
+    parser.set_defaults(run=density)
+
+
+def add_density_calibration(commands):
+    """The subcommand of coverage before and after calibration."""
+    parser = commands.add_parser("density-calibration", help="coverage of intervals on large sets")
+    add_protocol(parser)
+    parser.add_argument("--quick", action="store_true", help="power-plant only")
+    parser.set_defaults(run=density_calibration)
+
+
+def add_density_covariance(commands):
+    """The subcommand of covariance matrices."""
+    parser = commands.add_parser("density-covariance", help="covariance matrices beside known ones")
+    parser.add_argument("--seeds", type=count, default=3, metavar="N", help="default 3")
+    parser.add_argument("--targets", nargs="+", type=int, choices=(2, 3), default=[2, 3])
+    parser.add_argument("--quick", action="store_true", help="5000 training rows")
+    parser.set_defaults(run=density_covariance, data=None)
+
+
+def add_density_speed(commands):
+    """The subcommand of the seconds of densities."""
+    parser = commands.add_parser("density-speed", help="seconds of fits beside NGBoost, five nets")
+    add_data(parser, "uci")
+    parser.add_argument("--repeats", type=count, default=5, metavar="N", help="default 5")
+    parser.add_argument("--threads", type=count, default=1, metavar="N", help="default 1")
+    parser.add_argument("--quick", action="store_true", help="500 rows, 50 epochs")
+    parser.set_defaults(run=density_speed)
+
+
 def main(arguments=None):
     """Parse the arguments, print what made the table, and the table."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -120,6 +185,10 @@ def main(arguments=None):
     for name in STUDIES:
         add_study(commands, name)
     add_autoencoder_speed(commands)
+    add_density(commands)
+    add_density_calibration(commands)
+    add_density_covariance(commands)
+    add_density_speed(commands)
     args = parser.parse_args(arguments)
     print(preamble(arguments, args.data), flush=True)
     args.run(args)

@@ -53,6 +53,7 @@ class Distribution:
             rows = [rows]
         elif not isinstance(rows, slice):
             rows = np.asarray(rows)
+            rows = rows if rows.size else rows.astype(int)
         return Distribution(self.law, {name: v[rows] for name, v in self.params.items()})
 
     def __repr__(self):
@@ -194,6 +195,8 @@ class Distribution:
         -------
         samples : ndarray of shape (n[, t], n_samples)
         """
+        if not (isinstance(n_samples, (int, np.integer)) and n_samples >= 1):
+            raise ValueError(f"n_samples={n_samples!r} must be a whole number of at least 1.")
         if isinstance(random_state, np.random.RandomState):
             random_state = random_state.randint(2**31 - 1)
         return self.law.sample(self.params, n_samples, np.random.default_rng(random_state))

@@ -3,11 +3,17 @@
 import importlib.util
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
+
+from skmlp import DensityRegressor
+from skmlp.distributions import Distribution
+from skmlp.families import Normal
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 MODULES = (
@@ -21,6 +27,13 @@ MODULES = (
     "_pretraining",
     "_labels",
     "_autoencoder_speed",
+    "_density_scores",
+    "_joint",
+    "_ngboost",
+    "_density",
+    "_density_calibration",
+    "_density_covariance",
+    "_density_speed",
 )
 
 
@@ -289,6 +302,292 @@ def test_speed_of_autoencoders_is_of_the_same_layers(run):
     assert speed.ratio(found, "PyOD", "transform") == ""
 
 
+# Densities
+
+
+def write_uci(directory, name, n=60, n_features=3):
+    """A made-up set in the format of the published density tables; returns X and y."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, n_features))
+    y = X[:, 0] + rng.normal(size=n)
+    (directory / "uci").mkdir(exist_ok=True)
+    np.savez(directory / "uci" / f"{name}.npz", X=X, y=y)
+    return X, y
+
+
+def normals(n):
+    """Standard Normals of n rows."""
+    return Distribution(Normal(), {"loc": np.zeros(n), "scale": np.ones(n)})
+
+
+def test_uci_splits_follow_the_protocol(run):
+    splits = list(run._data.uci_rows(308, 20))
+    assert len(splits) == 20
+    for train, test in splits:
+        assert (len(train), len(test)) == (277, 31)
+        assert sorted([*train, *test]) == list(range(308))
+    assert splits[0][0][:5].tolist() == [73, 304, 228, 238, 259]
+    assert splits[1][0][:5].tolist() == [162, 101, 114, 20, 23]
+    state = np.random.get_state()  # noqa: NPY002 - the protocol itself
+    try:
+        np.random.seed(1)  # noqa: NPY002
+        for train, test in splits:
+            whole = np.random.choice(range(308), 308, replace=False)  # noqa: NPY002
+            np.testing.assert_array_equal(np.concatenate([train, test]), whole)
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("n, n_train", [(768, 691), (1030, 927), (1599, 1439), (9568, 8611)])
+def test_uci_splits_round(run, n, n_train):
+    ((train, test),) = run._data.uci_rows(n, 1)
+    assert (len(train), len(test)) == (n_train, n - n_train)
+
+
+def test_uci_splits_take_the_rows(run, tmp_path):
+    X, y = write_uci(tmp_path, "yacht")
+    splits = run._data.uci_splits("yacht", tmp_path, 2)
+    for (X_train, y_train, X_test, y_test), (train, test) in zip(
+        splits, run._data.uci_rows(60, 2), strict=True
+    ):
+        np.testing.assert_array_equal(X_train, X[train])
+        np.testing.assert_array_equal(y_train, y[train])
+        np.testing.assert_array_equal(X_test, X[test])
+        np.testing.assert_array_equal(y_test, y[test])
+    assert run._data.missing_uci(["yacht", "energy"], tmp_path) == ["energy"]
+    assert run._data.missing_uci(["yacht"], None) == ["yacht"]
+
+
+def test_scores_of_normals(run):
+    found = run._density_scores.scores(normals(4), np.array([0.0, 1.0, -1.0, 3.0]))
+    assert found["nll"] == pytest.approx(0.5 * np.log(2 * np.pi) + 11 / 8)
+    assert found["rmse"] == pytest.approx(np.sqrt(11 / 4))
+    assert (found["coverage"], found["infinite"]) == (0.75, 0)
+    alone = run._density_scores.scores(normals(1), np.zeros(1))
+    assert alone["crps"] == pytest.approx((np.sqrt(2) - 1) / np.sqrt(np.pi))
+
+
+def test_mean_and_standard_error(run):
+    scores = run._density_scores
+    assert scores.mean_error([1.0, 2.0, 3.0]) == pytest.approx((2, 1 / np.sqrt(3)))
+    assert scores.plus_minus([1.0, 2.0, 3.0], 2) == "2.00 +- 0.58"
+    assert scores.plus_minus([1.5]) == "1.500"
+    assert scores.plus_minus([1.0, np.inf]) == "inf"
+
+
+def test_verdict_allows_a_standard_error_of_the_published_figure(run):
+    scores = run._density_scores
+    assert scores.PUBLISHED["normal x 5"]["yacht"] == -0.02
+    verdict = scores.verdict
+    assert verdict("normal x 5", "yacht", [0.0, 0.1]) == ("-0.02", "no")  # 0.05 +- 0.05
+    assert verdict("normal x 5", "yacht", [-0.05, 0.1]) == ("-0.02", "yes")  # 0.025 +- 0.075
+    assert verdict("normal x 5", "yacht", [0.0]) == ("-0.02", "no")
+    assert verdict("normal x 5", "yacht", [-1.0, np.inf]) == ("-0.02", "no")
+    assert verdict("NGBoost", "kin8nm", [-0.5]) == ("-0.49", "yes")
+    assert verdict("histogram x 5", "power-plant", [2.60, 2.68]) == ("goal 2.65", "met")
+    assert verdict("histogram x 5", "power-plant", [2.60, 2.80]) == ("goal 2.65", "missed")
+    assert verdict("normal_mixture x 5", "wine-quality-red", [-1.0]) == ("goal >= 0", "missed")
+    assert verdict("normal_mixture x 5", "yacht", [0.0]) == ("", "")
+    assert verdict("histogram x 1", "power-plant", [0.0]) == ("", "")
+
+
+def test_figures_are_of_all_sets(run):
+    for figures in run._density_scores.PUBLISHED.values():
+        assert set(figures) == set(run._data.UCI)
+    assert set(run._density_scores.GOALS) < set(run._data.UCI) > set(run._data.QUICK_UCI)
+    named = {run._density.title(head, n) for head in run._density.HEADS for n in (1, 5)}
+    named.add(run._density.RIVAL)
+    assert named >= {*run._density_scores.PUBLISHED, *run._density_scores.WITH_GOALS}
+
+
+def test_miscalibration_area(run):
+    area = run._density_scores.miscalibration_area
+    assert area((np.arange(500) + 0.5) / 500) == pytest.approx(0, abs=1e-3)
+    assert area(np.zeros(10)) == area(np.ones(10)) == pytest.approx(0.5)
+    assert area(np.full(10, 0.5)) == pytest.approx(0.25)
+
+
+def test_summary_of_densities_is_paired(run):
+    losses = {
+        ("normal x 5", "yacht"): [-1.0, 0.0],
+        ("NGBoost", "yacht"): [-0.5, 0.5],
+        ("histogram x 1", "yacht"): [0.5, 0.5],
+    }
+    lines = run._density.summary(losses)
+    assert lines == [
+        "normal x 5: as good as the figure on 1 of 1 sets.",
+        "normal x 5 minus NGBoost, paired: yacht -0.500 +- 0.000.",
+        "NGBoost: as good as the figure on 1 of 1 sets.",
+        "histogram x 1 minus NGBoost, paired: yacht 0.500 +- 0.500.",
+    ]
+
+
+def test_contestants_of_densities(run):
+    found = run._density.contestants(["normal", "histogram"], [1, 5], rival=False)
+    assert list(found) == ["normal x 1", "normal x 5", "histogram x 1", "histogram x 5"]
+    one, five = found["normal x 1"](3), found["histogram x 5"](3)
+    assert (one.random_state, one.distribution, one.n_init) == (3, "normal", 1)
+    assert (five.distribution, five.n_init, five.combine_inits) == ("histogram", 5, "average")
+    for model in (one, five):
+        assert model.get_params().items() >= run._density.CONFIG.items()
+    assert list(run._density.contestants(["normal"], [1], rival=True))[-1] == "NGBoost"
+
+
+def test_ngboost_is_fitted_again_with_the_best_number_of_trees(run, monkeypatch):
+    fits = []
+
+    class Regressor:
+        """Its third stage is the best."""
+
+        def __init__(self, n_estimators, learning_rate, verbose, random_state):
+            self.n_estimators = n_estimators
+
+        def fit(self, X, y):
+            fits.append((self.n_estimators, len(X)))
+            return self
+
+        def staged_pred_dist(self, X):
+            return [stats.norm(k - 2, np.ones(len(X))) for k in range(self.n_estimators)]
+
+        def pred_dist(self, X):
+            return SimpleNamespace(params={"loc": X[:, 0], "scale": np.full(len(X), 2.0)})
+
+    monkeypatch.setitem(sys.modules, "ngboost", SimpleNamespace(NGBRegressor=Regressor))
+    X = np.zeros((50, 1))
+    model = run._ngboost.BoostedNormal(0, largest=7).fit(X, np.zeros(50))
+    assert fits == [(7, 40), (3, 50)]
+    np.testing.assert_array_equal(model.predict_dist(X + 5.0).mean(), np.full(50, 5.0))
+    assert model.predict_dist(X).std()[0] == 2
+
+
+def test_known_covariances(run):
+    truth = run._joint.Truth(3)
+    X, Y = truth.draw(40_000, 0)
+    cov = truth.cov(X)
+    sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
+    corr = (cov / (sd[:, :, np.newaxis] * sd[:, np.newaxis, :]))[:, [0, 0, 1], [1, 2, 2]]
+    assert 0.16 <= corr.min() < corr.max() <= 0.81
+    residuals = Y - truth.mean(X)
+    found = residuals.T @ residuals / len(X)
+    np.testing.assert_allclose(found, cov.mean(axis=0), rtol=0.05)
+    law = stats.multivariate_normal(truth.mean(X[:1])[0], cov[0])
+    assert run._joint.joint_nll(truth, X[:1], Y[:1]) == pytest.approx(-law.logpdf(Y[0]))
+    np.testing.assert_allclose(truth.predict_dist(X[:9]).cov(), cov[:9])
+    errors = run._joint.relative_errors
+    assert errors(1.1 * cov, cov) == pytest.approx((0.1, 0.1, 0.1))
+    assert errors(cov * np.eye(3), cov) == pytest.approx((2 / 3, 0, 1))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_calibration_is_taken_off_the_same_networks(run):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = X[:, 0] + rng.normal(size=300)
+    split = X[:200], y[:200], X[200:], y[200:]
+
+    def contestant(seed):
+        return DensityRegressor(max_iter=5, calibration_fraction=0.2, random_state=seed)
+
+    found = run._density_calibration.before_and_after(contestant, split, 0)
+    model = contestant(0).fit(*split[:2])
+    assert found["after", "nll"] == pytest.approx(-model.score(*split[2:]))
+    del model.calibration_
+    assert found["before", "nll"] == pytest.approx(-model.score(*split[2:]))
+    assert found["before", "nll"] != found["after", "nll"]
+    assert run._density_calibration.contestant(0).calibration_fraction == 0.2
+
+
+def test_speed_of_densities_is_of_two_targets(run, tmp_path):
+    X, y = write_uci(tmp_path, "power-plant", n_features=4)
+    speed = run._density_speed
+    (train, test), n = next(run._data.uci_rows(60, 1)), 20
+    X_train, Y_train, X_test, Y_test = speed.workloads([speed.REAL], tmp_path, n)[speed.REAL]
+    np.testing.assert_array_equal(X_train, X[train[:n], :3])
+    np.testing.assert_array_equal(Y_train, np.column_stack([y, X[:, 3]])[train[:n]])
+    np.testing.assert_array_equal(Y_test, np.column_stack([y, X[:, 3]])[test])
+    assert list(speed.workloads([], None, n)) == ["made up"]
+    assert speed.made_up(n)[1].shape == (n, 2)
+
+
+def test_density_contestants_take_turns(run, monkeypatch):
+    clock, turns = [0.0], []
+
+    class Peer:
+        """Takes as many seconds as its name says."""
+
+        def __init__(self, seconds):
+            self.seconds = seconds
+
+        def fit(self, X, y):
+            turns.append(self.seconds)
+            clock[0] += self.seconds
+            self.n_iter_ = [4, 4]
+
+    speed = run._density_speed
+    monkeypatch.setattr(speed, "perf_counter", lambda: clock[0])
+    peers = {"one": lambda seed: Peer(2.0), "five": lambda seed: Peer(5.0)}
+    seconds, models = speed.alternate(peers, np.zeros((3, 1)), np.zeros(3), 2)
+    assert turns == [2, 5] * 3  # the first are to warm up
+    assert speed.times(seconds, "five", "one") == 2.5
+    assert speed.middle(seconds["five"]) == "5.00 (5.00-5.00)"
+    speed.check_epochs(models["five"], 4)
+    with pytest.raises(RuntimeError, match="instead of 5"):
+        speed.check_epochs(models["five"], 5)
+
+
+def test_five_networks_run_as_long_as_one(run):
+    X, y = np.random.default_rng(0).normal(size=(2, 60, 1))
+    for n_nets in (1, 5):
+        with pytest.warns(ConvergenceWarning):
+            model = run._density_speed.for_epochs(n_nets, 3)(0).fit(X, y[:, 0])
+        run._density_speed.check_epochs([model], 3)
+
+
+def test_density_prints_what_is_there(run, tmp_path, monkeypatch, capsys):
+    class Marginal:
+        """Standard Normals."""
+
+        def fit(self, X, y):
+            pass
+
+        def predict_dist(self, X):
+            return normals(len(X))
+
+    write_uci(tmp_path, "yacht")
+    monkeypatch.setattr(
+        run._density, "contestants", lambda *arguments: {"normal x 1": lambda seed: Marginal()}
+    )
+    arguments = ["--splits", "3", "--sets", "yacht", "energy", "--no-ngboost"]
+    run.main(["density", "--data", str(tmp_path), *arguments])
+    printed = capsys.readouterr().out
+    assert "density --data DIR --splits 3" in printed
+    assert "Missing: energy. Source: UCI_Datasets" in printed
+    assert "NGBoost is skipped" not in printed
+    rows = [line for line in printed.splitlines() if line.startswith("|")]
+    assert len(rows) == 3
+    assert [cell.strip() for cell in rows[2].split("|")][1:3] == ["yacht", "normal x 1"]
+    assert " 0.67 |      no |" in rows[2]
+    assert "normal x 1: as good as the figure on 0 of 1 sets." in printed
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (["density"], {"splits": 20, "jobs": 1, "nets": [1, 5], "rival": True}),
+        (["density", "--heads", "histogram", "--nets", "5"], {"heads": ["histogram"], "nets": [5]}),
+        (["density", "--quick", "--no-ngboost"], {"sets": ("energy", "yacht"), "rival": False}),
+        (["density-calibration", "--splits", "2", "--jobs", "2"], {"splits": 2, "jobs": 2}),
+        (["density-covariance", "--targets", "3"], {"targets": [3], "seeds": 3, "data": None}),
+        (["density-speed", "--repeats", "7"], {"repeats": 7, "threads": 1, "quick": False}),
+    ],
+)
+def test_density_command_lines(run, arguments, expected, monkeypatch):
+    seen = []
+    monkeypatch.setattr(run, arguments[0].replace("-", "_"), seen.append)
+    run.main(arguments)
+    assert vars(seen[0]).items() >= expected.items()
+
+
 # Contestants
 
 
@@ -364,6 +663,12 @@ def test_raw_prints_what_is_there(run, tmp_path, monkeypatch, capsys):
         ["anomalies", "--seeds", "0"],
         ["compression", "--data", "somewhere"],
         ["autoencoder-speed", "--repeats", "0"],
+        ["density", "--splits", "21"],
+        ["density", "--heads", "gamma"],
+        ["density", "--sets", "yacht", "--quick"],
+        ["density-calibration", "--jobs", "0"],
+        ["density-covariance", "--targets", "1"],
+        ["density-speed", "--threads", "0"],
     ],
 )
 def test_wrong_arguments(run, arguments, capsys):

@@ -30,11 +30,14 @@ class Family(Loss, Law):
     scores : tuple of str
         The scores the family has; each is a method of that name after an underscore, with the
         signature of `loss_grad`.
+    starts_optimal : tuple of str
+        The scores for which `_start` gives the best constant; for the others it is sought.
     """
 
     loss: str = "nll"
 
     scores = ("nll",)
+    starts_optimal = ("nll", "beta_nll")
 
     def __post_init__(self):
         if self.loss not in self.scores:
@@ -86,6 +89,10 @@ class Family(Loss, Law):
         """Mask of the raw outputs that shall not depend on x."""
         return np.zeros(self.n_raw(n_targets), bool)
 
+    def init_gain(self, raw):
+        """Factors of the drawn weights of each output, given the constant `raw` they start from."""
+        return np.ones(len(raw))
+
     def predict(self, raw):
         """Expected value, (..., n_targets)."""
         mean = self.mean(self.params(np.asarray(raw, np.float64)))
@@ -98,22 +105,36 @@ class Family(Loss, Law):
     def average(self, raw):
         raise NotImplementedError("Mixtures of distributions have no raw outputs of their own.")
 
+    def init_raw(self, y, weight=None, n_targets=None):
+        # Copies of a value are one value of more weight, so that weights count as repetitions.
+        values, place = np.unique(y[:, 0], return_inverse=True)
+        rows = np.bincount(place, weights=weight).astype(np.float64)
+        values = values.astype(np.float64)[:, np.newaxis]
+        start = self._start(values, rows)
+        return start if self.loss in self.starts_optimal else self._polished(start, values, rows)
+
+    def _start(self, y, weight):
+        """The constant raw output to start from, the best one for the scores `starts_optimal`."""
+        raise NotImplementedError
+
     def _polished(self, start, y, weight):
         """The constant raw output of least mean score, sought from `start`.
 
         Quantiles stand for y, so that the cost does not grow with its length.
         """
-        levels = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
-        if len(y) > N_QUANTILES or weight is not None:
-            y, weight = weighted_quantile(y, levels, weight), None
+        if len(y) > N_QUANTILES:
+            levels = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
+            y, weight = weighted_quantile(y, levels, weight), np.ones(N_QUANTILES)
+        share = weight / weight.sum()
 
         def score(constant):
             raw = np.broadcast_to(constant, (1, len(y), len(constant)))
-            values, grad = np.empty(raw.shape[:2]), np.empty(raw.shape)
-            self.loss_grad(y, raw, values, grad, _new_array)
-            return values.mean(), grad[0].mean(axis=0)
+            scores, grad = np.empty(raw.shape[:2]), np.empty(raw.shape)
+            self.loss_grad(y, raw, scores, grad, _new_array)
+            return scores[0] @ share, share @ grad[0]
 
-        found = minimize(score, start, jac=True, method="L-BFGS-B", options={"gtol": 1e-9})
+        options = {"gtol": 1e-9, "ftol": 0.0}
+        found = minimize(score, start, jac=True, method="L-BFGS-B", options=options)
         return found.x if np.all(np.isfinite(found.x)) else start
 
 
@@ -129,6 +150,8 @@ class LocationScale(Family):
 
     min_scale: float = 1e-3
 
+    max_log_scale = MAX_LOG_SCALE
+
     def n_raw(self, n_targets):
         return 2
 
@@ -142,8 +165,11 @@ class LocationScale(Family):
 
     def held(self, raw):
         raw = np.array(raw, np.float64)
-        raw[..., 1] = np.clip(raw[..., 1], np.log(self.min_scale), MAX_LOG_SCALE)
+        raw[..., 1] = np.clip(raw[..., 1], np.log(self.min_scale), self.max_log_scale)
         return raw
+
+    def init_gain(self, raw):
+        return np.array([start_gain(raw[1]), *np.ones(len(raw) - 1)])
 
     def params(self, raw):
         return {"loc": raw[..., 0], "scale": np.exp(raw[..., 1])}
@@ -153,12 +179,17 @@ class LocationScale(Family):
         shape = raw.shape[:-1]
         rho, inverse = work("log scale", shape, raw.dtype), work("1/scale", shape, raw.dtype)
         z = work("z", shape, raw.dtype)
-        np.clip(raw[..., 1], np.log(self.min_scale), MAX_LOG_SCALE, out=rho)
+        np.clip(raw[..., 1], np.log(self.min_scale), self.max_log_scale, out=rho)
         np.negative(rho, out=inverse)
         np.exp(inverse, out=inverse)
         np.subtract(y[:, 0], raw[..., 0], out=z)
         np.multiply(z, inverse, out=z)
         return z, inverse, rho
+
+
+def start_gain(log_scale):
+    """Factor of a location's weights: where y hardly varies, it must not be missed by far."""
+    return np.minimum(1.0, 10.0 * np.exp(log_scale))
 
 
 def release(raw, held, grad):
@@ -171,9 +202,10 @@ def grid_scale(y, weight=None):
 
     A density that is narrower than that would describe the grid, not y.
     """
+    mean = np.average(y, weights=weight)
+    sd = np.sqrt(np.average((y - mean) ** 2, weights=weight))
     if weight is not None:
         y = y[weight > 0]
-    sd = np.std(y)
     if sd == 0.0:
         return 0.0
     # Values that differ by rounding only are the same.

@@ -24,7 +24,7 @@ from ._base import Family, release
 from ._numeric import bisect_whole
 from ._symmetric import column
 
-MAX_LOG_MEAN = 40.0
+MAX_LOG_MEAN = 30.0
 LOG_SIZE = (-7.0, 14.0)
 
 
@@ -89,9 +89,8 @@ class Poisson(CountFamily):
     def n_raw(self, n_targets):
         return 1
 
-    def init_raw(self, y, weight=None, n_targets=None):
-        start = np.array([log(max(np.average(y[:, 0], weights=weight), 1e-6))])
-        return self._polished(start, y, weight) if self.loss == "crps" else start
+    def _start(self, y, weight):
+        return np.array([log(max(np.average(y[:, 0], weights=weight), 1e-6))])
 
     def params(self, raw):
         return {"mean": np.exp(raw[..., 0])}
@@ -165,15 +164,16 @@ class NegativeBinomial(CountFamily):
     (2014), Calibration tests for count data, TEST 23 (for the CRPS).
     """
 
+    starts_optimal = ()
+
     def n_raw(self, n_targets):
         return 2
 
-    def init_raw(self, y, weight=None, n_targets=None):
+    def _start(self, y, weight):
         mean = np.average(y[:, 0], weights=weight)
         excess = np.average((y[:, 0] - mean) ** 2, weights=weight) - mean
         size = mean**2 / excess if excess > 0 else np.exp(LOG_SIZE[1])
-        start = self.held(np.log(np.maximum([mean, size], 1e-6)))
-        return self._polished(start, y, weight)
+        return self.held(np.log(np.maximum([mean, size], 1e-6)))
 
     def held(self, raw):
         raw = super().held(raw)
@@ -238,11 +238,12 @@ class NegativeBinomial(CountFamily):
     def crps(self, p, y):
         mean, size = column(p, "mean"), column(p, "size")
         success, failure = self._success(p)
-        y = np.asarray(y, np.float64)
+        between = np.asarray(y, np.float64)
+        y = np.floor(between)
+        slope = 2.0 * self.cdf(p, y) - 1.0
         below = np.where(y < 1, 0.0, betainc(size + 1.0, np.maximum(y, 1.0), success))
         pairs = hyp2f1(size + 1.0, 0.5, 2.0, -4.0 * failure / success**2)
-        first = y * (2.0 * self.cdf(p, y) - 1.0)
-        return first - mean * ((2.0 * below - 1.0) + pairs / success)
+        return between * slope - mean * ((2.0 * below - 1.0) + pairs / success)
 
     def to_scipy(self, p):
         size, mean = p["size"][0], p["mean"][0]

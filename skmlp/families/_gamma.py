@@ -8,10 +8,10 @@ from scipy import stats
 from scipy.special import betaln, digamma, gammainc, gammaincc, gammaincinv, gammaln
 
 from ..losses import Interval
-from ._base import Family, release
+from ._base import Family, release, start_gain
 from ._symmetric import column
 
-MAX_LOG_MEAN = 80.0
+MAX_LOG_MEAN = 60.0
 LOG_SHAPE = (-7.0, 14.0)
 
 
@@ -32,6 +32,7 @@ class Gamma(Family):
 
     domain = support = Interval(0, inf, False, False)
     target_scaling = "scale"
+    starts_optimal = ()
 
     def n_raw(self, n_targets):
         return 2
@@ -39,13 +40,16 @@ class Gamma(Family):
     def units(self, shift, scale):
         return np.ones(2), np.stack([np.log(scale[0]), 0.0 * scale[0]])
 
-    def init_raw(self, y, weight=None, n_targets=None):
+    def _start(self, y, weight):
         mean = np.average(y[:, 0], weights=weight)
         gap = log(mean) - np.average(np.log(y[:, 0]), weights=weight)
         # The approximation of Minka (2002) starts the search for the root.
         shape = (3.0 - gap + np.sqrt((gap - 3.0) ** 2 + 24.0 * gap)) / (12.0 * max(gap, 1e-12))
-        start = self.held(np.array([log(mean), log(shape)]))
-        return self._polished(start, y, weight)
+        return self.held(np.array([log(mean), log(shape)]))
+
+    def init_gain(self, raw):
+        # The standard deviation of log y is about the root of 1 / shape.
+        return np.array([start_gain(-0.5 * raw[1]), 1.0])
 
     def held(self, raw):
         raw = np.array(raw, np.float64)

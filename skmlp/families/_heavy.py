@@ -30,11 +30,10 @@ class Laplace(LocationScale, SymmetricLaw):
     scores = ("nll", "crps")
     smooth = False
 
-    def init_raw(self, y, weight=None, n_targets=None):
+    def _start(self, y, weight):
         median = weighted_quantile(y[:, 0], 0.5, weight)
         scale = np.average(np.abs(y[:, 0] - median), weights=weight)
-        start = self.held(np.array([median, log(max(scale, 1e-300))]))
-        return self._polished(start, y, weight) if self.loss == "crps" else start
+        return self.held(np.array([median, log(max(scale, 1e-300))]))
 
     def _nll(self, y, raw, loss, grad, work):
         z, inverse, rho = self._residual(y, raw, work)
@@ -111,6 +110,8 @@ class StudentT(LocationScale, SymmetricLaw):
     J. Stat. Softw. 90 (for the CRPS).
     """
 
+    starts_optimal = ()
+
     def n_raw(self, n_targets):
         return 3
 
@@ -118,11 +119,10 @@ class StudentT(LocationScale, SymmetricLaw):
         factor, offset = super().units(shift, scale)
         return np.append(factor, 1.0), np.append(offset, 0.0)
 
-    def init_raw(self, y, weight=None, n_targets=None):
+    def _start(self, y, weight):
         median = weighted_quantile(y[:, 0], 0.5, weight)
         spread = np.average(np.abs(y[:, 0] - median), weights=weight)
-        start = self.held(np.array([median, log(max(spread, 1e-300)), log(4.0)]))
-        return self._polished(start, y, weight)
+        return self.held(np.array([median, log(max(spread, 1e-300)), log(4.0)]))
 
     def held(self, raw):
         raw = super().held(raw)
@@ -168,7 +168,9 @@ class StudentT(LocationScale, SymmetricLaw):
         return stdtr(column(p, "df"), -self.z(p, y))
 
     def ppf(self, p, q):
-        return column(p, "loc") + column(p, "scale") * stdtrit(column(p, "df"), q)
+        z = stdtrit(column(p, "df"), q)
+        # SciPy gives +inf at level 0.
+        return column(p, "loc") + column(p, "scale") * np.where(np.equal(q, 0.0), -np.inf, z)
 
     def var(self, p):
         return p["scale"] ** 2 * p["df"] / (p["df"] - 2.0)

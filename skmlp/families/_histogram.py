@@ -304,7 +304,7 @@ def _by_quantiles(values, rows, n):
     right = np.clip(np.searchsorted(below, levels), 0, len(below) - 1)
     left = np.maximum(right - 1, 0)
     nearer = np.where(levels - below[left] < below[right] - levels, left, right)
-    chosen = np.unique(nearer) if n <= len(values) else np.arange(len(below))
+    chosen = np.unique(nearer) if n < len(values) else np.arange(len(below))
     return 0.5 * (values[chosen] + values[chosen + 1])
 
 

@@ -142,13 +142,13 @@ class Law(ABC):
         below = self.cdf(p, x)
         first, last = x[..., :1], x[..., -1:] + 1.0
         y = np.asarray(y, np.float64)
-        shape = np.broadcast_shapes((*x.shape[:-1], 1), y.shape)
-        scores = np.empty(shape)
-        for j in range(shape[-1]):
-            point = np.broadcast_to(y, shape)[..., j : j + 1]
+        whole = np.floor(y)
+        scores = (y - whole) * (2.0 * self.cdf(p, whole) - 1.0)
+        for j in range(scores.shape[-1]):
+            point = np.broadcast_to(whole, scores.shape)[..., j : j + 1]
             inside = np.sum(weight * (below - (x >= point)) ** 2, axis=-1, keepdims=True)
             beyond = np.maximum(point - last, 0.0) + np.maximum(first - point, 0.0)
-            scores[..., j : j + 1] = inside + beyond
+            scores[..., j : j + 1] += inside + beyond
         return scores
 
     def crps_of_mixture(self, p, weights, y):

@@ -48,8 +48,7 @@ class Mixture(Law):
 
     def logpdf(self, p, y):
         each = self.component.logpdf(self.parts(p), np.asarray(y)[..., np.newaxis, :])
-        with np.errstate(divide="ignore"):
-            return logsumexp(each + np.log(p["weights"])[..., np.newaxis], axis=-2)
+        return logsumexp(each + log_weights(p)[..., np.newaxis], axis=-2)
 
     def cdf(self, p, y):
         return self._averaged(self.component.cdf, p, y)
@@ -101,3 +100,9 @@ class Mixture(Law):
         center, factor = np.asarray(center)[..., np.newaxis], np.asarray(factor)[..., np.newaxis]
         moved = self.component.about(self.parts(p), center, factor)
         return moved and {"weights": p["weights"], **moved}
+
+
+def log_weights(p):
+    """Logarithms of the weights, which may be 0."""
+    with np.errstate(divide="ignore"):
+        return np.log(p["weights"])

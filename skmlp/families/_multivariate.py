@@ -8,9 +8,9 @@ import numpy as np
 from scipy import stats
 from scipy.special import logsumexp
 
-from ._base import MAX_LOG_SCALE, Family, release
+from ._base import MAX_LOG_SCALE, Family, release, start_gain
 from ._law import VectorLaw
-from ._mixture import Mixture
+from ._mixture import Mixture, log_weights
 from ._symmetric import NormalLaw
 
 # For the entropy of a mixture, which has no closed form.
@@ -143,6 +143,11 @@ class MultivariateNormal(Family, VectorLaw):
         factor = np.linalg.inv(np.linalg.cholesky(cov))[shape.rows, shape.columns]
         factor[:n] = self._bounded(np.log(factor[:n]))
         return np.concatenate([mean, factor])
+
+    def init_gain(self, raw):
+        n = self.n_targets
+        diagonal = np.broadcast_to(raw[n : n + self.shape.n_diagonal], (n,))
+        return np.concatenate([start_gain(-diagonal), np.ones(len(raw) - n)])
 
     def _bounded(self, log_diagonal):
         return np.clip(log_diagonal, -MAX_LOG_SCALE, -log(self.min_scale))
@@ -282,7 +287,7 @@ class MultivariateMixture(VectorLaw, Mixture):
 
     def logpdf(self, p, y):
         each = self.component.logpdf(self.parts(p), y[..., np.newaxis, :, :])
-        return logsumexp(each + np.log(p["weights"])[..., np.newaxis], axis=-2)
+        return logsumexp(each + log_weights(p)[..., np.newaxis], axis=-2)
 
     def marginal(self, p, j):
         law, parts = self.component.marginal(self.parts(p), j)
@@ -322,6 +327,15 @@ class MultivariateMixture(VectorLaw, Mixture):
         """Components are weighted by how well they foresaw what is given."""
         parts = self.parts(p)
         given = {j: np.asarray(v)[..., np.newaxis] for j, v in given.items()}
-        logits = np.log(p["weights"]) + self.component.evidence(parts, given)
+        logits = log_weights(p) + self.component.evidence(parts, given)
         weights = np.exp(logits - logsumexp(logits, axis=-1, keepdims=True))
         return {"weights": weights, **self.component.conditional(parts, given)}
+
+    def about(self, p, center, factor):
+        moved = self.component.about(self.parts(p), center[..., np.newaxis, :], factor)
+        return {"weights": p["weights"], **moved}
+
+    def to_scipy(self, p):
+        raise NotImplementedError(
+            "scipy.stats has no mixtures of several targets. Use marginal(j).to_scipy(i)."
+        )

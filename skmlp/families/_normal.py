@@ -8,9 +8,12 @@ from scipy import stats
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from ..losses import Interval
-from ._base import MAX_LOG_SCALE, LocationScale, release
+from ._base import LocationScale, release
 from ._multivariate import MultivariateNormal
 from ._symmetric import HALF_LOG_2PI, NormalLaw, column
+
+# Bound of the mean of log y, which is near 0 in units of training.
+MAX_MU = 30.0
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,10 @@ class Normal(LocationScale, NormalLaw):
     def constant_raw(self, n_targets):
         return np.array([False, self.covariance_type == "tied"])
 
-    def init_raw(self, y, weight=None, n_targets=None):
+    def _start(self, y, weight):
         mean = np.average(y[:, 0], weights=weight)
         sd = sqrt(np.average((y[:, 0] - mean) ** 2, weights=weight))
-        low, high = log(self.min_scale), MAX_LOG_SCALE
-        start = np.array([mean, np.clip(log(max(sd, 1e-300)), low, high)])
-        return self._polished(start, y, weight) if self.loss == "crps" else start
+        return self.held([mean, log(max(sd, 1e-300))])
 
     def _nll(self, y, raw, loss, grad, work):
         z, inverse, rho = self._residual(y, raw, work)
@@ -114,6 +115,8 @@ class LogNormal(LocationScale):
     domain = support = Interval(0, inf, False, False)
     target_scaling = "scale"
     scores = ("nll", "crps")
+    # The mean exp(mu + sigma^2 / 2) stays within float32.
+    max_log_scale = log(10.0)
 
     def fitted(self, y, weight=None):
         family = super().fitted(y, weight)
@@ -122,26 +125,41 @@ class LogNormal(LocationScale):
     def units(self, shift, scale):
         return np.ones(2), np.stack([np.log(scale[0]), 0.0 * scale[0]])
 
-    def init_raw(self, y, weight=None, n_targets=None):
-        return Normal(self.loss, self.min_scale).init_raw(np.log(y), weight)
+    def _start(self, y, weight):
+        return self.held(Normal(min_scale=self.min_scale)._start(np.log(y), weight))
 
     def _nll(self, y, raw, loss, grad, work):
         log_y = work("log y", y.shape, y.dtype)
         np.log(y, out=log_y)
         Normal._nll(self, log_y, raw, loss, grad, work)
         loss += log_y[:, 0]
+        release(raw[..., 0], self._mu(raw), grad[..., 0])
+
+    def held(self, raw):
+        raw = super().held(raw)
+        raw[..., 0] = self._mu(raw)
+        return raw
+
+    def _mu(self, raw):
+        return np.clip(raw[..., 0], -MAX_MU, MAX_MU)
+
+    def _residual(self, y, raw, work):
+        held = work("held", raw.shape, raw.dtype)
+        held[..., 0], held[..., 1:] = self._mu(raw), raw[..., 1:]
+        return super()._residual(y, held, work)
 
     def _crps(self, y, raw, loss, grad, work):
         z, _, rho = self._residual(np.log(y), raw, work)
-        sigma = np.exp(rho)
-        mean = np.exp(np.clip(raw[..., 0] + 0.5 * sigma**2, -80.0, 80.0))
-        upper = ndtr(z - sigma) + ndtr(sigma / sqrt(2.0)) - 1.0
+        sigma, mu = np.exp(rho), self._mu(raw)
+        mean = np.exp(mu + 0.5 * sigma**2)
+        upper = ndtr(z - sigma) - ndtr(-sigma / sqrt(2.0))
         np.multiply(mean, -2.0 * upper, out=grad[..., 0])
         np.multiply(y[:, 0], 2.0 * ndtr(z) - 1.0, out=loss)
         loss += grad[..., 0]
         density = y[:, 0] * np.exp(-0.5 * z**2) * (2.0 / sqrt(2.0 * pi))
         density -= mean * np.exp(-0.25 * sigma**2) / sqrt(pi)
         np.multiply(sigma, density + sigma * grad[..., 0], out=grad[..., 1])
+        release(raw[..., 0], mu, grad[..., 0])
         release(raw[..., 1], rho, grad[..., 1])
 
     # The law
@@ -197,7 +215,7 @@ class LogNormal(LocationScale):
 
     def crps(self, p, y):
         z, sigma = self._z(p, y), column(p, "sigma")
-        upper = ndtr(z - sigma) + ndtr(sigma / sqrt(2.0)) - 1.0
+        upper = ndtr(z - sigma) - ndtr(-sigma / sqrt(2.0))
         return y * (2.0 * ndtr(z) - 1.0) - 2.0 * self.mean(p)[..., np.newaxis] * upper
 
     def to_scipy(self, p):

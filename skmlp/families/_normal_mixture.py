@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr, softmax
 
 from ..losses import weighted_quantile
-from ._base import MAX_LOG_SCALE, Family, grid_scale, release
+from ._base import MAX_LOG_SCALE, Family, grid_scale, release, start_gain
 from ._mixture import Mixture
 from ._symmetric import HALF_LOG_2PI, NormalLaw, normal_spread
 
@@ -71,6 +71,11 @@ class NormalMixture(Family, Mixture):
         # Narrower than y, so that the components together are about as wide as it.
         scale = np.full(k, log(max(sd, 1e-300)) - 0.5 * log(k))
         return self.held(np.concatenate([np.zeros(k), loc, scale]))
+
+    def init_gain(self, raw):
+        gain = np.ones(len(raw))
+        self._split(gain)[1][:] = start_gain(self._split(raw)[2])
+        return gain
 
     def held(self, raw):
         raw = np.array(raw, np.float64)

@@ -32,7 +32,7 @@ def panels(points):
     """
     nodes, weights = legendre()
     left, width = points[..., :-1, np.newaxis], np.diff(points)[..., np.newaxis]
-    shape = (*points.shape[:-1], -1)
+    shape = (*points.shape[:-1], width.shape[-2] * len(nodes))
     return (left + width * nodes).reshape(shape), (width * weights).reshape(shape)
 
 
@@ -45,7 +45,8 @@ def bisect(above, low, high):
         above(x) -> bool array, of the shape of x.
     low, high : ndarray
     """
-    low, high = (np.array(bound, np.float64) for bound in (low, high))
+    ends = np.isfinite(low) & np.isfinite(high)
+    bounds, (low, high) = low, (np.where(ends, bound, 0.0) for bound in (low, high))
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
         over = above(middle)
@@ -54,18 +55,24 @@ def bisect(above, low, high):
         # Further halves are rounding.
         if np.all(high - low <= 1e-14 * (np.abs(low) + np.abs(high))):
             break
-    return 0.5 * (low + high)
+    # Infinite ends coincide: they are the quantiles of levels 0 and 1.
+    return np.where(ends, 0.5 * (low + high), bounds)
 
 
 def bisect_whole(above, low, high):
     """The smallest whole numbers in [low, high] for which `above` is True."""
-    low, high = np.floor(low) - 1.0, np.ceil(high)
-    while np.any(high - low > 1.0):
+    ends = np.isfinite(low) & np.isfinite(high)
+    bounds, low = low, np.where(ends, np.floor(low), 0.0) - 1.0
+    high = np.where(ends, np.ceil(high), 0.0)
+    while True:
         middle = np.floor(0.5 * (low + high))
+        # Beyond 2^53 not every number has a neighbour.
+        inside = (middle > low) & (middle < high)
+        if not np.any(inside):
+            return np.where(ends, high, bounds)
         over = above(middle)
-        high = np.where(over, middle, high)
-        low = np.where(over, low, middle)
-    return high
+        high = np.where(inside & over, middle, high)
+        low = np.where(inside & ~over, middle, low)
 
 
 def argmax(function, points):
@@ -83,6 +90,7 @@ def argmax(function, points):
     x : ndarray of shape (*batch,)
     """
     best = function(points).argmax(axis=-1)[..., np.newaxis]
+    start = np.take_along_axis(points, best, axis=-1)
     low = np.take_along_axis(points, np.maximum(best - 1, 0), axis=-1)
     high = np.take_along_axis(points, np.minimum(best + 1, points.shape[-1] - 1), axis=-1)
     ratio = (np.sqrt(5.0) - 1.0) / 2.0
@@ -90,4 +98,6 @@ def argmax(function, points):
         left, right = high - ratio * (high - low), low + ratio * (high - low)
         keep_left = function(left) >= function(right)
         low, high = np.where(keep_left, low, left), np.where(keep_left, right, high)
-    return (0.5 * (low + high))[..., 0]
+    refined = 0.5 * (low + high)
+    # At a jump of the function the search may have left the best point for a lower side.
+    return np.where(function(refined) >= function(start), refined, start)[..., 0]

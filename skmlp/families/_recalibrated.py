@@ -8,7 +8,7 @@ from ..losses import weighted_quantile
 from ._law import Law
 
 # Levels at which the distribution function is corrected, as far as there are rows beyond them.
-LEVELS = np.array([0.005, 0.01, 0.025, 0.05, *np.arange(0.1, 0.91, 0.1), 0.95, 0.975, 0.99, 0.995])
+LEVELS = np.array([0.005, 0.01, 0.025, 0.05, *np.arange(1, 10) / 10, 0.95, 0.975, 0.99, 0.995])
 ROWS_BEYOND = 10
 # Ranks into which each count is spread.
 N_STRATA = 8
@@ -49,11 +49,11 @@ class Recalibrated(Law):
         else:
             ranks, weights = high.ravel(), weight
         beyond = np.minimum(LEVELS, 1.0 - LEVELS) * weights.sum()
-        levels = LEVELS[(beyond >= ROWS_BEYOND) | (LEVELS == 0.5)]
+        levels = LEVELS[(beyond >= ROWS_BEYOND - 1e-6) | (LEVELS == 0.5)]
         knots = weighted_quantile(ranks, levels, weights)
-        # Ranks that are all alike carry no more than their order.
-        knots, first = np.unique(np.clip(knots, 1e-9, 1.0 - 1e-9), return_index=True)
-        levels = levels[first]
+        # Levels with one rank have no order: their mean stands for them.
+        knots, place = np.unique(np.clip(knots, 1e-9, 1.0 - 1e-9), return_inverse=True)
+        levels = np.bincount(place, weights=levels) / np.bincount(place)
         # As if one more row were spread evenly: no stretch of ranks loses all probability.
         one = 1.0 / (weights.sum() + 1.0)
         levels = (1.0 - one) * levels + one * knots

@@ -450,10 +450,10 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         ValueError
             When `calibrate` has seen too few rows for that coverage.
         """
-        dist = self.predict_dist(X)
+        bounds = self.predict_dist(X).interval(coverage)
         if hasattr(self, "calibration_"):
             calibration.check_coverage(self.calibration_, coverage)
-        return self._cast(dist.interval(coverage))
+        return self._cast(bounds)
 
     def sample_y(self, X, n_samples=1, random_state=None):
         """Random values of y for every row of X.
@@ -507,7 +507,7 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         ranks = dist.cdf(y)
         if dist.discrete:
             share = check_random_state(self.random_state).uniform(size=ranks.shape)
-            ranks -= share * (ranks - dist.cdf(y - 1.0))
+            ranks -= share * (ranks - dist.cdf(np.ceil(y) - 1.0))
         return ranks
 
     def uncertainty(self, X):
@@ -611,7 +611,7 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         n = dist.n_targets
         if n is None and y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
-        check_consistent_length(dist.mean(), y)
+        check_consistent_length(range(len(dist)), y)
         if y.shape[1:] != (() if n is None else (n,)):
             raise ValueError(f"y has shape {y.shape}, but the model has {n or 1} target(s).")
         return y
@@ -682,7 +682,8 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
     def _initialize(self, theta, network, loss, data, n_targets, rngs):
         super()._initialize(theta, network, loss, data, n_targets, rngs)
         last = network.layers[network.dense_positions()[-1]]
-        last.weight.view(theta)[..., loss.constant_raw(n_targets)] = 0.0
+        gain = loss.init_gain(last.bias.view(theta)[0, 0].astype(np.float64))
+        last.weight.view(theta)[...] *= np.where(loss.constant_raw(n_targets), 0.0, gain)
 
     def _step_factors(self, network, dtype):
         factors = super()._step_factors(network, dtype)
