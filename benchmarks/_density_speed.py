@@ -154,9 +154,10 @@ after a fit of {WARM_UP_ROWS} rows each. The threads are those allowed to BLAS a
 of {RIVAL} take one. Two targets: NLL joint, nats per row of test rows, mean over the repeats
 (seeds). made up: 4 features, `Truth` in _joint.py; {REAL}: y and its last feature, the
 humidity, from the other three. {OURS}: the configuration below; x 5: a mixture of five networks;
-{RIVAL}: MultivariateNormal(2) with its defaults, 500 rounds. {RIVAL} /: its median over ours; met: at least {BAR_RIVAL:g} and our
-NLL no higher. Five networks: the same configuration, but neither one nor five stop before the last
-epoch. five / one: ratio of the medians; met: at most {BAR_FIVE:g}.
+{RIVAL}: MultivariateNormal(2) with its defaults, 500 rounds. {RIVAL} /: its median over ours;
+met: at least {BAR_RIVAL:g} and our NLL no higher. Five networks: the same configuration, but
+neither one nor five stop before the last epoch. five / one: ratio of the medians; met: at most
+{BAR_FIVE:g}.
 {CONFIG}"""
 
 

@@ -52,8 +52,10 @@ class Distribution:
                 raise IndexError(f"row {rows} of {len(self)}")
             rows = [rows]
         elif not isinstance(rows, slice):
-            rows = np.asarray(rows)
+            rows = np.atleast_1d(rows)
             rows = rows if rows.size else rows.astype(int)
+            if rows.ndim > 1:
+                raise IndexError(f"Rows are one axis, but the index has shape {rows.shape}.")
         return Distribution(self.law, {name: v[rows] for name, v in self.params.items()})
 
     def __repr__(self):

@@ -204,8 +204,8 @@ def test_heatmap_includes_the_data(data):
     y = y + 10 * np.median(X[:, 1:], axis=0).sum()
     y[:2] = -500, 700
     display = DensityDisplay.from_estimator(fitted(), X, y, kind="heatmap")
-    low, high = display.ax_.get_ylim()
-    assert low < -500 and high > 700
+    heights = display.mesh_.get_coordinates()[..., 1]
+    assert heights.min() < -500 and heights.max() > 700
 
 
 def test_counts_are_steps_and_probabilities(data):
@@ -213,6 +213,9 @@ def test_counts_are_steps_and_probabilities(data):
     display = DensityDisplay.from_estimator(Poissons(), X)
     assert display.line_.get_drawstyle() == "steps-mid"
     assert set(display.line_.get_ydata() % 1) == {0.0}
+    smooth = DensityDisplay.from_estimator(fitted(), X)
+    corners = [len(shown.bands_[0].get_paths()[0].vertices) for shown in (display, smooth)]
+    assert corners[0] > 1.5 * corners[1]
     display = display.plot(kind="heatmap")
     rows = display.mesh_.get_array().reshape(-1, 100)
     expected = stats.poisson.pmf(np.arange(len(rows))[:, np.newaxis], np.exp(display.values))
@@ -225,7 +228,7 @@ def test_an_unbounded_density_leaves_colours_for_the_others():
     law = {"shape": np.full(100, 0.5), "scale": values}
     display = DensityDisplay(values=values, dist=Distribution(Gamma(), law)).plot(kind="heatmap")
     assert display.mesh_.get_array().max() > 3 * display.mesh_.get_clim()[1]
-    assert display.figure_.axes[1].get_ylabel() == "density"
+    assert display.mesh_.colorbar.extend == "max"
 
 
 def test_styles(data):
@@ -243,12 +246,12 @@ def test_styles(data):
 def test_rows_to_scatter(data):
     X, y = data
     few = [
-        DensityDisplay.from_estimator(fitted(), X, y, subsample=20, random_state=3)
+        DensityDisplay.from_estimator(fitted(), X, y, subsample=200, random_state=3)
         for _ in range(2)
     ]
     np.testing.assert_array_equal(few[0].x, few[1].x)
     shown = set(zip(few[0].x, few[0].y, strict=True))
-    assert len(shown) == 20 and shown < set(zip(X[:, 0], y, strict=True))
+    assert len(shown) == 200 and shown < set(zip(X[:, 0], y, strict=True))
     assert len(DensityDisplay.from_estimator(fitted(), X, y, subsample=None).x) == 201
 
 
@@ -257,7 +260,7 @@ def test_rows_to_scatter(data):
 
 @pytest.mark.parametrize("feature", [1, -2])
 @pytest.mark.parametrize(
-    "kind", [np.asarray, np.ndarray.tolist, sparse.csr_array, sparse.csc_matrix]
+    "kind", [np.asarray, np.ndarray.tolist, sparse.csr_array, sparse.csc_matrix, sparse.coo_array]
 )
 def test_arrays(data, kind, feature):
     X, _ = data
@@ -296,12 +299,12 @@ def test_data_frames(library):
         frame = frame.astype({"colour": "category"})
     model = OfSizes()
     y = library.Series("price", [1, 2, 3]) if library is pl else pd.Series([1, 2, 3], name="price")
-    display = DensityDisplay.from_estimator(model, frame, y, feature="size", grid_resolution=3)
+    display = DensityDisplay.from_estimator(model, frame, y, feature="size", grid_resolution=5)
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("size", "price")
     rows = model.seen_
     assert isinstance(rows, library.DataFrame) and list(rows.columns) == list(frame.columns)
-    assert rows["size"].to_list() == [1.0, 2.0, 3.0]
-    assert rows["colour"].to_list() == ["red"] * 3 and rows["new"].to_list() == [True] * 3
+    assert rows["size"].to_list() == [1.0, 1.5, 2.0, 2.5, 3.0]
+    assert rows["colour"].to_list() == ["red"] * 5 and rows["new"].to_list() == [True] * 5
     assert rows["colour"].dtype == frame["colour"].dtype
     with pytest.raises(ValueError, match="feature='colour' holds no numbers"):
         DensityDisplay.from_estimator(model, frame, feature="colour")
@@ -337,6 +340,9 @@ def test_density_of_several_targets_is_refused(data):
     with pytest.raises(ValueError, match=r"one target, but dist has 2.*\.marginal\(0\)"):
         DensityDisplay.from_estimator(TwoTargets(), X)
     DensityDisplay(values=np.arange(5.0), dist=two_targets(5).marginal(1)).plot()
+    law = {"loc": np.arange(5.0)[:, np.newaxis], "scale_tril": np.ones((5, 1, 1))}
+    one = DensityDisplay(values=np.arange(5.0), dist=Distribution(MultivariateNormal(), law)).plot()
+    np.testing.assert_allclose(one.line_.get_ydata(), np.arange(5.0))
 
 
 # Calibration
@@ -400,6 +406,10 @@ def test_calibration_curve_is_the_share_below_the_quantiles():
         assert g[np.searchsorted(x, level, side="right") - 1] == pytest.approx(share)
     area = miscalibration_area(y, dist, sample_weight=weight)
     assert display.areas_ == [area]
+    n = weight.sum() ** 2 / np.sum(weight**2)
+    width = np.sqrt(np.log(2 / 0.05) / (2 * n))
+    edges = display.band_.get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([edges.min(), edges.max()], [-width, 1 + width])
     assert legend(display) == ["by chance (95 %)", "calibrated", f"area {area:.3f}"]
 
 

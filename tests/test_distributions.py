@@ -302,6 +302,12 @@ def test_conditions_of_the_wrong_length():
         VECTOR_DISTS["full of 4"].conditional({0: np.zeros(ROWS + 1)})
 
 
+@pytest.mark.parametrize("n_samples", [0, -3, 2.5, "2", None])
+def test_numbers_of_samples_that_make_no_sense(n_samples):
+    with pytest.raises(ValueError, match="^n_samples=.*whole number of at least 1"):
+        SCALAR_DISTS["normal"].sample(n_samples)
+
+
 # Several targets
 
 

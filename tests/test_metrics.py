@@ -327,6 +327,7 @@ def test_a_row_of_weight_zero_may_be_impossible():
         ([0.0, 1.0], r"y_true has shape \(2,\), but dist is of y of shape \(3,\)"),
         ([[0.0, 1.0]] * 3, r"y_true has shape \(3, 2\)"),
         ([[0.0, 1.0, 2.0]], r"y_true has shape \(1, 3\)"),
+        (np.zeros((3, 1, 1)), r"y_true has shape \(3, 1, 1\)"),
         (["a", "b", "c"], "y_true must be an array of numbers"),
         ([], "y_true has shape .* at least one row"),
     ],

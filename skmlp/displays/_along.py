@@ -36,7 +36,7 @@ def find_feature(X, feature):
 def column_of(X, position):
     """One column of an array, sparse matrix or DataFrame, as an array."""
     if hasattr(X, "toarray"):
-        return X[:, [position]].toarray()[:, 0]
+        return X.tocsc()[:, [position]].toarray()[:, 0]
     if hasattr(X, "columns"):
         return np.asarray(X[X.columns[position]])
     return X[:, position]

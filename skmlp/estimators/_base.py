@@ -94,7 +94,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         loss = self._fitted_loss(sample, resumed)
         model = recipe.model(sample.X.shape[1], loss.n_raw(self._n_targets(sample)))
         network = network_of(model)
-        design, theta = self._prepare(sample, loss, model, resumed)
+        design, theta, loss = self._prepare(sample, loss, model, resumed)
         data = sample.training_set(design, theta.dtype)
         state = self._start(theta, recipe.optimizer, seeds, resumed, incremental)
         if not resumed:
@@ -298,12 +298,12 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         return Design.fit(*self._scalings(loss), *rows)
 
     def _prepare(self, sample, loss, model, resumed):
-        """Design and theta, (members, P): new, or those of the last call brought up to date."""
+        """Design, theta, (members, P), and loss: new, or the last ones brought up to date."""
         rows = sample.X, sample.target, sample.weight, sample.index
         if not resumed:
             dtype = _compute_dtype(self.dtype, sample.X.dtype)
             theta = np.empty((self.n_init, network_of(model).n_params), dtype)
-            return self._fit_design(loss, model, rows), theta
+            return self._fit_design(loss, model, rows), theta, loss
         check_same_model(self._model, model)
         if self._averages() != (self.theta_.ndim == 2):
             raise ValueError(
@@ -321,7 +321,8 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         check_same_design(old, *self._scalings(loss), *self._named_loss())
         design = old.update(*rows)
         reexpress(network_of(model), theta, loss, old, design)
-        return design, theta
+        ratio = old.target.seen_from(design.target).scale / design.target.scale
+        return design, theta, loss.moved(ratio)
 
     def _named_loss(self):
         """Name and value of the parameter that says what raw outputs mean."""

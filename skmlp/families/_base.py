@@ -10,8 +10,8 @@ from ..losses import Loss, weighted_quantile
 from ._law import Law
 from ._mixture import Mixture
 
-# Logarithms of scales, in units of the standard deviation of y, stay below this.
-MAX_LOG_SCALE = 5.0
+# Scales, in standard deviations of y, stay below this.
+MAX_SCALE = 150.0
 # Marginal fits look at so many quantiles of y.
 N_QUANTILES = 1000
 
@@ -30,6 +30,8 @@ class Family(Loss, Law):
     scores : tuple of str
         The scores the family has; each is a method of that name after an underscore, with the
         signature of `loss_grad`.
+    several_targets : bool
+        Whether y may have several columns.
     starts_optimal : tuple of str
         The scores for which `_start` gives the best constant; for the others it is sought.
     """
@@ -38,6 +40,7 @@ class Family(Loss, Law):
 
     scores = ("nll",)
     starts_optimal = ("nll", "beta_nll")
+    several_targets = False
 
     def __post_init__(self):
         if self.loss not in self.scores:
@@ -47,7 +50,7 @@ class Family(Loss, Law):
             )
 
     def fitted(self, y, weight=None):
-        if y.shape[1] > 1 and not self.vector:
+        if y.shape[1] > 1 and not self.several_targets:
             raise ValueError(
                 f"y has {y.shape[1]} targets, but {type(self).__name__} describes one. Use "
                 "distribution='normal' for a joint density, or fit one regressor per target with "
@@ -134,8 +137,11 @@ class Family(Loss, Law):
             return scores[0] @ share, share @ grad[0]
 
         options = {"gtol": 1e-9, "ftol": 0.0}
-        found = minimize(score, start, jac=True, method="L-BFGS-B", options=options)
-        return found.x if np.all(np.isfinite(found.x)) else start
+        ends = (self.held(np.full(len(start), end)) for end in (-1e6, 1e6))
+        bounds = list(zip(*ends, strict=True))
+        found = minimize(score, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        # The search ends where rounding stops it: further digits are noise.
+        return np.round(found.x, 7) if np.all(np.isfinite(found.x)) else start
 
 
 @dataclass(frozen=True)
@@ -146,11 +152,16 @@ class LocationScale(Family):
     ----------
     min_scale : float
         Smallest scale, in standard deviations of y.
+    max_scale : float
+        Largest scale.
     """
 
     min_scale: float = 1e-3
+    max_scale: float = MAX_SCALE
 
-    max_log_scale = MAX_LOG_SCALE
+    def moved(self, ratio):
+        low, high = (float(end * ratio[0]) for end in (self.min_scale, self.max_scale))
+        return replace(self, min_scale=low, max_scale=high)
 
     def n_raw(self, n_targets):
         return 2
@@ -165,7 +176,7 @@ class LocationScale(Family):
 
     def held(self, raw):
         raw = np.array(raw, np.float64)
-        raw[..., 1] = np.clip(raw[..., 1], np.log(self.min_scale), self.max_log_scale)
+        raw[..., 1] = np.clip(raw[..., 1], np.log(self.min_scale), np.log(self.max_scale))
         return raw
 
     def init_gain(self, raw):
@@ -179,12 +190,19 @@ class LocationScale(Family):
         shape = raw.shape[:-1]
         rho, inverse = work("log scale", shape, raw.dtype), work("1/scale", shape, raw.dtype)
         z = work("z", shape, raw.dtype)
-        np.clip(raw[..., 1], np.log(self.min_scale), self.max_log_scale, out=rho)
+        np.clip(raw[..., 1], np.log(self.min_scale), np.log(self.max_scale), out=rho)
         np.negative(rho, out=inverse)
         np.exp(inverse, out=inverse)
         np.subtract(y[:, 0], raw[..., 0], out=z)
         np.multiply(z, inverse, out=z)
         return z, inverse, rho
+
+
+def mean_sd(y, weight=None):
+    """Weighted mean and standard deviation; what overflows is refused where y is scaled."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.average(y, weights=weight)
+        return mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))
 
 
 def start_gain(log_scale):
@@ -202,11 +220,10 @@ def grid_scale(y, weight=None):
 
     A density that is narrower than that would describe the grid, not y.
     """
-    mean = np.average(y, weights=weight)
-    sd = np.sqrt(np.average((y - mean) ** 2, weights=weight))
+    _, sd = mean_sd(y, weight)
     if weight is not None:
         y = y[weight > 0]
-    if sd == 0.0:
+    if sd == 0.0 or not np.isfinite(sd):
         return 0.0
     # Values that differ by rounding only are the same.
     gaps = np.diff(np.unique(np.round(y / sd, 9)))

@@ -25,6 +25,8 @@ class Laplace(LocationScale, SymmetricLaw):
     loss : {"nll", "crps"}, default="nll"
     min_scale : float, default=1e-3
         Smallest b, in standard deviations of y.
+    max_scale : float, default=150.0
+        Largest one.
     """
 
     scores = ("nll", "crps")
@@ -102,6 +104,8 @@ class StudentT(LocationScale, SymmetricLaw):
         The CRPS, a closed form in the values, has none for the derivative in df.
     min_scale : float, default=1e-3
         Smallest scale, in standard deviations of y.
+    max_scale : float, default=150.0
+        Largest one.
 
     References
     ----------

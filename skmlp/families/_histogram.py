@@ -6,8 +6,10 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtr, xlogy
 
-from ._base import Family
+from ._base import Family, mean_sd
 
+# Logits below the largest one by more than this are held; exp(-690) is still a normal number.
+MIN_LOGIT = -690.0
 # Largest share of an outer bin that lies beyond the values of training.
 MAX_TAIL = 0.1
 
@@ -68,8 +70,7 @@ class Histogram(Family):
         y = y[:, 0]
         weight = np.ones(len(y)) if weight is None else weight
         y, weight = y[weight > 0], weight[weight > 0]
-        mean = np.average(y, weights=weight)
-        sd = np.sqrt(np.average((y - mean) ** 2, weights=weight))
+        mean, sd = mean_sd(y, weight)
         y = (y - mean) / (sd if sd > 0 else 1.0)
         values, place = np.unique(y, return_inverse=True)
         edges = BINNINGS[self.binning](values, np.bincount(place, weights=weight), self.n_bins)
@@ -125,7 +126,8 @@ class Histogram(Family):
         return np.array(raw, np.float64)
 
     def params(self, raw):
-        e = np.exp(raw - raw.max(axis=-1, keepdims=True))
+        # Probabilities far away from the training rows are small, but not 0.
+        e = np.exp(np.maximum(raw - raw.max(axis=-1, keepdims=True), MIN_LOGIT))
         return {"probability": e / e.sum(axis=-1, keepdims=True)}
 
     def init_raw(self, y, weight=None, n_targets=None):

@@ -8,8 +8,11 @@ import numpy as np
 from ..losses import Interval
 from ._numeric import LEVELS, argmax, bisect, bisect_whole, panels
 
-# Sums over whole numbers have at most so many terms; wider ranges are thinned out.
-MAX_TERMS = 2048
+# Sums over whole numbers have at most so many terms; beyond it cells between quantiles stand for
+# them, which are finer in the tails.
+MAX_CELLS = 2048
+_TAIL = np.geomspace(1e-12, 1e-3, 200)
+CELL_LEVELS = np.concatenate([_TAIL, np.linspace(1e-3, 1 - 1e-3, 1024)[1:-1], 1.0 - _TAIL[::-1]])
 
 
 class Law(ABC):
@@ -90,7 +93,7 @@ class Law(ABC):
     def mode(self, p):
         """Where the density is largest."""
         if self.discrete:
-            y, _ = self._terms(p)
+            y = self._cells(p)[..., :-1]
             best = self.logpdf(p, y).argmax(axis=-1)[..., np.newaxis]
             return np.take_along_axis(y, best, axis=-1)[..., 0]
         points, _ = panels(self.landmarks(p))
@@ -107,16 +110,26 @@ class Law(ABC):
 
     def expect(self, p, function):
         """Expected value of a function of points."""
-        y, weight = self._terms(p) if self.discrete else panels(self.landmarks(p))
+        if self.discrete:
+            edges = self._cells(p)
+            mass = np.diff(self.cdf(p, edges - 1.0))
+            values = function(np.floor(0.5 * (edges[..., :-1] + edges[..., 1:] - 1.0)))
+            return np.sum(np.where(mass > 0, mass * values, 0.0), axis=-1)
+        y, weight = panels(self.landmarks(p))
         return np.sum(weight * np.exp(self.logpdf(p, y)) * function(y), axis=-1)
 
-    def _terms(self, p):
-        """Whole numbers that hold nearly all probability, and how many each stands for."""
+    def _cells(self, p):
+        """Edges of cells [edge, next) of whole numbers that hold nearly all probability.
+
+        Cells are single numbers, or stretches between quantiles where these are too many.
+        """
         ends = self.ppf(p, np.broadcast_to([1e-12, 1 - 1e-12], (*self.batch(p), 2)))
-        low, width = ends[..., :1], ends[..., 1:] - ends[..., :1] + 1.0
-        n = int(min(width.max(initial=1.0), MAX_TERMS))
-        edges = np.ceil(low + np.maximum(width, n) * (np.arange(n + 1) / n) - 1e-9)
-        return edges[..., :-1], np.diff(edges)
+        width = int(np.max(ends[..., 1] - ends[..., 0], initial=0.0)) + 1
+        if width <= MAX_CELLS:
+            return ends[..., :1] + np.arange(width + 1.0)
+        levels = np.broadcast_to(CELL_LEVELS, (*self.batch(p), len(CELL_LEVELS)))
+        edges = self.ppf(p, levels)
+        return np.sort(np.concatenate([edges, edges + 1.0], axis=-1), axis=-1)
 
     def sample(self, p, n, rng):
         """Random values of shape (*batch, n)."""
@@ -138,16 +151,19 @@ class Law(ABC):
         return scores
 
     def _discrete_crps(self, p, y):
-        x, weight = self._terms(p)
-        below = self.cdf(p, x)
-        first, last = x[..., :1], x[..., -1:] + 1.0
+        edges = self._cells(p)
+        x, after = edges[..., :-1], edges[..., 1:]
+        cdf = 0.5 * (self.cdf(p, x) + self.cdf(p, after - 1.0))
+        constant = np.sum((after - x) * cdf**2, axis=-1, keepdims=True)
         y = np.asarray(y, np.float64)
         whole = np.floor(y)
         scores = (y - whole) * (2.0 * self.cdf(p, whole) - 1.0)
         for j in range(scores.shape[-1]):
             point = np.broadcast_to(whole, scores.shape)[..., j : j + 1]
-            inside = np.sum(weight * (below - (x >= point)) ** 2, axis=-1, keepdims=True)
-            beyond = np.maximum(point - last, 0.0) + np.maximum(first - point, 0.0)
+            above = np.maximum(after - np.maximum(x, point), 0.0)
+            inside = constant + np.sum(above * (1.0 - 2.0 * cdf), axis=-1, keepdims=True)
+            beyond = np.maximum(point - edges[..., -1:], 0.0)
+            beyond += np.maximum(edges[..., :1] - point, 0.0)
             scores[..., j : j + 1] += inside + beyond
         return scores
 
@@ -190,7 +206,7 @@ class VectorLaw(Law):
         """Parameters of the other targets, given values (*batch,) of those that `given` names."""
 
     def var(self, p):
-        return np.diagonal(self.cov(p), axis1=-2, axis2=-1)
+        return np.diagonal(self.cov(p), axis1=-2, axis2=-1).copy()
 
     def cdf(self, p, y):
         return self._by_target("cdf", p, y)

@@ -83,7 +83,7 @@ class Mixture(Law):
 
     def landmarks(self, p):
         each = self.component.landmarks(self.parts(p))
-        return np.sort(each.reshape(*each.shape[:-2], -1), axis=-1)
+        return np.sort(each.reshape(*each.shape[:-2], each.shape[-2] * each.shape[-1]), axis=-1)
 
     def sample(self, p, n, rng):
         batch = self.batch(p)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import logsumexp
 
-from ._base import MAX_LOG_SCALE, Family, release, start_gain
+from ._base import MAX_SCALE, Family, release, start_gain
 from ._law import VectorLaw
 from ._mixture import Mixture, log_weights
 from ._symmetric import NormalLaw
@@ -89,6 +89,8 @@ class MultivariateNormal(Family, VectorLaw):
     min_scale : float, default=1e-3
         Smallest conditional standard deviation of a target given those before it, in standard
         deviations of the target.
+    max_scale : float, default=150.0
+        Largest one.
     n_targets : int, default=2
         Set by `fitted`.
 
@@ -99,7 +101,8 @@ class MultivariateNormal(Family, VectorLaw):
     """
 
     covariance_type: str = "full"
-    min_scale: float = 1e-3
+    min_scale: float | tuple = 1e-3
+    max_scale: float | tuple = MAX_SCALE
     n_targets: int = 2
 
     n_core_axes = {"loc": 1, "scale_tril": 2}
@@ -135,7 +138,7 @@ class MultivariateNormal(Family, VectorLaw):
         n, shape = self.n_targets, self.shape
         mean = np.average(y, axis=0, weights=weight)
         cov = np.atleast_2d(np.cov(y.T, aweights=weight, bias=True))
-        cov[np.diag_indices(n)] += self.min_scale**2
+        cov[np.diag_indices(n)] += np.square(self.min_scale)
         if shape.n_factor <= n:
             variance = np.diag(cov)
             variance = variance if shape.n_factor == n else np.mean(variance, keepdims=True)
@@ -149,15 +152,26 @@ class MultivariateNormal(Family, VectorLaw):
         diagonal = np.broadcast_to(raw[n : n + self.shape.n_diagonal], (n,))
         return np.concatenate([start_gain(-diagonal), np.ones(len(raw) - n)])
 
+    @cached_property
+    def _bounds(self):
+        """Bounds of the logarithms of the diagonal, one each or one for all."""
+        return -np.log(self.max_scale), -np.log(self.min_scale)
+
+    def moved(self, ratio):
+        ratio = ratio[: self.shape.n_diagonal]
+        low, high = (tuple((end * ratio).tolist()) for end in (self.min_scale, self.max_scale))
+        return replace(self, min_scale=low, max_scale=high)
+
     def _bounded(self, log_diagonal):
-        return np.clip(log_diagonal, -MAX_LOG_SCALE, -log(self.min_scale))
+        return np.clip(log_diagonal, *self._bounds)
 
     def _nll(self, y, raw, loss, grad, work):
         n, shape, dtype = self.n_targets, self.shape, raw.dtype
         of_row, of_column = (shape.selects(k, dtype) for k in (shape.rows, shape.columns))
         free, batch = raw[..., n : n + shape.n_diagonal], raw.shape[:-1]
         held = work("log diagonal", free.shape, dtype)
-        np.clip(free, -MAX_LOG_SCALE, -log(self.min_scale), out=held)
+        low, high = self._bounds
+        np.clip(free, low.astype(dtype), high.astype(dtype), out=held)
         entries = work("entries", (*batch, len(shape.rows)), dtype)
         np.take(raw[..., n:], shape.source, axis=-1, out=entries, mode="clip")
         entries[..., :n] = np.exp(held)
@@ -249,14 +263,15 @@ class MultivariateNormal(Family, VectorLaw):
     def conditional(self, p, given):
         known = np.array(list(given))
         rest = np.setdiff1d(np.arange(p["loc"].shape[-1]), known)
-        cov, loc = self.cov(p), p["loc"]
+        loc, k = p["loc"], len(known)
         values = np.stack([np.broadcast_to(v, loc.shape[:-1]) for v in given.values()], axis=-1)
-        cross = cov[..., rest[:, np.newaxis], known]
-        gain = np.linalg.solve(cov[..., known[:, np.newaxis], known], np.swapaxes(cross, -1, -2))
-        gain = np.swapaxes(gain, -1, -2)
-        step = gain @ (values - loc[..., known])[..., np.newaxis]
-        left = cov[..., rest[:, np.newaxis], rest] - gain @ np.swapaxes(cross, -1, -2)
-        return {"loc": loc[..., rest] + step[..., 0], "scale_tril": np.linalg.cholesky(left)}
+        # The triangular factor with the known targets first, without ever squaring it.
+        ordered = np.swapaxes(p["scale_tril"][..., np.append(known, rest), :], -1, -2)
+        factor = np.swapaxes(np.linalg.qr(ordered, mode="r"), -1, -2)
+        factor *= np.sign(np.diagonal(factor, axis1=-2, axis2=-1))[..., np.newaxis, :]
+        z = np.linalg.solve(factor[..., :k, :k], (values - loc[..., known])[..., np.newaxis])
+        step = factor[..., k:, :k] @ z
+        return {"loc": loc[..., rest] + step[..., 0], "scale_tril": factor[..., k:, k:]}
 
     def evidence(self, p, given):
         """Logarithm of the density of the targets that `given` names, at its values."""

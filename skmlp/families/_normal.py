@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from ..losses import Interval
-from ._base import LocationScale, release
+from ._base import LocationScale, mean_sd, release
 from ._multivariate import MultivariateNormal
 from ._symmetric import HALF_LOG_2PI, NormalLaw, column
 
@@ -30,6 +30,8 @@ class Normal(LocationScale, NormalLaw):
         arXiv 2203.09168).
     min_scale : float, default=1e-3
         Smallest standard deviation, in those of y.
+    max_scale : float, default=150.0
+        Largest one.
     beta : float, default=0.5
         Of "beta_nll"; 0 is "nll", and with 1 the mean learns as by least squares.
     covariance_type : {"full", "diag", "spherical", "tied"}, default="full"
@@ -47,6 +49,10 @@ class Normal(LocationScale, NormalLaw):
 
     scores = ("nll", "crps", "beta_nll")
 
+    @property
+    def several_targets(self):
+        return self.loss == "nll"
+
     def fitted(self, y, weight=None):
         if y.shape[1] == 1:
             return super().fitted(y, weight)
@@ -62,8 +68,7 @@ class Normal(LocationScale, NormalLaw):
         return np.array([False, self.covariance_type == "tied"])
 
     def _start(self, y, weight):
-        mean = np.average(y[:, 0], weights=weight)
-        sd = sqrt(np.average((y[:, 0] - mean) ** 2, weights=weight))
+        mean, sd = mean_sd(y[:, 0], weight)
         return self.held([mean, log(max(sd, 1e-300))])
 
     def _nll(self, y, raw, loss, grad, work):
@@ -105,6 +110,8 @@ class LogNormal(LocationScale):
     loss : {"nll", "crps"}, default="nll"
     min_scale : float, default=1e-3
         Smallest standard deviation of log y.
+    max_scale : float, default=10.0
+        Largest one, so that the mean exp(mu + sigma^2 / 2) stays within float32.
 
     References
     ----------
@@ -112,15 +119,19 @@ class LogNormal(LocationScale):
     distribution based EMOS models, Q. J. R. Meteorol. Soc. 141 (for the CRPS).
     """
 
+    max_scale: float = 10.0
+
     domain = support = Interval(0, inf, False, False)
     target_scaling = "scale"
     scores = ("nll", "crps")
-    # The mean exp(mu + sigma^2 / 2) stays within float32.
-    max_log_scale = log(10.0)
 
     def fitted(self, y, weight=None):
         family = super().fitted(y, weight)
+        # Of log y, whose scale has no unit.
         return replace(family, min_scale=self.min_scale)
+
+    def moved(self, ratio):
+        return self
 
     def units(self, shift, scale):
         return np.ones(2), np.stack([np.log(scale[0]), 0.0 * scale[0]])

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr, softmax
 
 from ..losses import weighted_quantile
-from ._base import MAX_LOG_SCALE, Family, grid_scale, release, start_gain
+from ._base import MAX_SCALE, Family, grid_scale, mean_sd, release, start_gain
 from ._mixture import Mixture
 from ._symmetric import HALF_LOG_2PI, NormalLaw, normal_spread
 
@@ -23,6 +23,8 @@ class NormalMixture(Family, Mixture):
     min_scale : float, default=0.01
         Smallest standard deviation of a component, in those of y. It is raised to that within the
         cells of a grid on which y lies, lest components shrink to its values.
+    max_scale : float, default=150.0
+        Largest one.
 
     References
     ----------
@@ -32,6 +34,7 @@ class NormalMixture(Family, Mixture):
 
     n_mixture_components: int = 5
     min_scale: float = 0.01
+    max_scale: float = MAX_SCALE
 
     scores = ("nll", "crps")
     init_is_optimal = False
@@ -52,11 +55,15 @@ class NormalMixture(Family, Mixture):
         return raw[..., :k], raw[..., k : 2 * k], raw[..., 2 * k :]
 
     def _bounds(self):
-        return log(self.min_scale), MAX_LOG_SCALE
+        return log(self.min_scale), log(self.max_scale)
 
     def fitted(self, y, weight=None):
         family = super().fitted(y, weight)
         return replace(family, min_scale=max(self.min_scale, grid_scale(y[:, 0], weight)))
+
+    def moved(self, ratio):
+        low, high = (float(end * ratio[0]) for end in (self.min_scale, self.max_scale))
+        return replace(self, min_scale=low, max_scale=high)
 
     def units(self, shift, scale):
         k = self.n_mixture_components
@@ -66,8 +73,7 @@ class NormalMixture(Family, Mixture):
     def init_raw(self, y, weight=None, n_targets=None):
         k = self.n_mixture_components
         loc = weighted_quantile(y[:, 0], (np.arange(k) + 0.5) / k, weight)
-        mean = np.average(y[:, 0], weights=weight)
-        sd = sqrt(np.average((y[:, 0] - mean) ** 2, weights=weight))
+        _, sd = mean_sd(y[:, 0], weight)
         # Narrower than y, so that the components together are about as wide as it.
         scale = np.full(k, log(max(sd, 1e-300)) - 0.5 * log(k))
         return self.held(np.concatenate([np.zeros(k), loc, scale]))

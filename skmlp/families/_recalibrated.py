@@ -1,7 +1,5 @@
 """Laws whose distribution function has been corrected by observed ranks."""
 
-from math import inf
-
 import numpy as np
 
 from ..losses import weighted_quantile
@@ -70,13 +68,23 @@ class Recalibrated(Law):
 
     def logpdf(self, p, y):
         if self.discrete:
-            y = np.asarray(y, np.float64)
-            mass = self.cdf(p, y) - self.below(p, y)
-            with np.errstate(divide="ignore"):
-                return np.where(self.support.contains(y), np.log(mass), -inf)
-        slopes = np.log(np.diff(self.levels) / np.diff(self.ranks))
+            return self._log_step(p, np.asarray(y, np.float64))
         place = np.searchsorted(self.ranks[1:-1], self.law.cdf(p, y), side="right")
-        return self.law.logpdf(p, y) + slopes[place]
+        return self.law.logpdf(p, y) + self._log_slopes()[place]
+
+    def _log_slopes(self):
+        """Logarithms of the slopes of G."""
+        return np.log(np.diff(self.levels) / np.diff(self.ranks))
+
+    def _log_step(self, p, y):
+        """`logpdf` of counts: the law's own where a step lies within one piece of G."""
+        low, high, inner = self.law.below(p, y), self.law.cdf(p, y), self.ranks[1:-1]
+        first = np.searchsorted(inner, low, side="right")
+        last = np.searchsorted(inner, high, side="left")
+        with np.errstate(divide="ignore"):
+            across = np.log(self._forward(high) - self._forward(low))
+        within = self.law.logpdf(p, y) + self._log_slopes()[first]
+        return np.where((first >= last) | ~self.support.contains(y), within, across)
 
     def cdf(self, p, y):
         return self._forward(self.law.cdf(p, y))

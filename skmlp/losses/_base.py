@@ -105,6 +105,10 @@ class Loss(ABC):
         """The loss with what it has to know of the training targets, which are in y's units."""
         return self
 
+    def moved(self, ratio):
+        """The loss for targets whose unit has been divided by `ratio`, (n_targets,) or a float."""
+        return self
+
     def units(self, shift, scale):
         """Factors and offsets that turn raw outputs for y into those for scale * y + shift.
 

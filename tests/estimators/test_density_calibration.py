@@ -174,6 +174,17 @@ def test_averaged_networks_can_be_calibrated():
         np.testing.assert_array_equal(after.uncertainty(X_TEST[:5]).total, apart)
 
 
+@pytest.mark.parametrize("name", sorted(COUNTS))
+def test_counts_keep_their_tails(name):
+    X = data_for(name, 5, 2)[0]
+    before, after = overfitted(name), calibrated(name)
+    counts = np.array([0.0, 5.0, 20.0, 60.0, 300.0])
+    for y in counts:
+        found, given = (model.log_prob(X, np.full(5, y)) for model in (after, before))
+        assert np.isfinite(found).all()
+        np.testing.assert_allclose(found, given, atol=4.0)
+
+
 # ---- how it is asked for -------------------------------------------------------------------------
 
 
@@ -215,6 +226,18 @@ def test_unknown_methods_are_named(method):
 def test_what_has_no_scale_cannot_be_stretched(name):
     with pytest.raises(ValueError, match=f"method='scale' cannot act with distribution='{name}'"):
         calibrated(name, method="scale")
+
+
+@pytest.mark.parametrize("name, value", [("gamma", -1.0), ("lognormal", 0.0), ("poisson", 2.5),
+                                         ("negative_binomial", -1.0)])  # fmt: skip
+def test_values_out_of_the_domain_are_refused(name, value):
+    X, y = data_for(name, 100, 1)
+    y = y.copy()
+    y[7] = value
+    model = copy.deepcopy(overfitted(name))
+    with pytest.raises(ValueError, match=f"distribution='{name}'.*{value} in row 7"):
+        model.calibrate(X, y)
+    assert not hasattr(model, "calibration_")
 
 
 def test_too_few_rows():

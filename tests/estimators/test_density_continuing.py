@@ -53,7 +53,7 @@ def test_moving_statistics_change_no_density(params, y):
     for factor in (3.0, 10.0):
         model.partial_fit(X[50:] * factor + 5.0, y[50:] * factor)
         np.testing.assert_allclose(model.log_prob(X, y), before, rtol=1e-6, atol=1e-6)
-        np.testing.assert_allclose(model.predict(X), mean, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(model.predict(X), mean, rtol=1e-6, atol=1e-6)
 
 
 @VARIOUS
@@ -67,24 +67,24 @@ def test_neither_does_a_warm_start(params, y):
 
 @EVERY
 def test_chunks_teach_a_distribution(name):
-    params = {**SMALL, "learning_rate_init": 0.01}
-    model = DensityRegressor(name, **params)
+    model = DensityRegressor(name, **{**SMALL, "learning_rate_init": 0.03})
     scores = []
-    for _ in range(30):
+    for _ in range(6):
         for start in range(0, 120, 40):
             part = slice(start, start + 40)
             assert model.partial_fit(X[part], COUNTS[part]) is model
         scores.append(model.score(X, COUNTS))
-    assert scores[-1] > scores[0] and model.t_ == 30 * 120
+    assert scores[-1] > scores[0] and model.t_ == 6 * 120
 
 
 def test_chunks_of_pairs():
-    model = DensityRegressor(**{**SMALL, "learning_rate_init": 0.01})
-    for _ in range(30):
+    model = DensityRegressor(**{**SMALL, "learning_rate_init": 0.03})
+    scores = []
+    for _ in range(8):
         for start in range(0, 120, 40):
             model.partial_fit(X[start : start + 40], PAIRS[start : start + 40])
-    whole = DensityRegressor(**{**SMALL, "learning_rate_init": 0.01, "max_iter": 30})
-    assert model.score(X, PAIRS) > whole.fit(X, PAIRS).score(X, PAIRS) - 0.3
+        scores.append(model.score(X, PAIRS))
+    assert scores[-1] > scores[0] + 0.3
 
 
 @EVERY
@@ -277,13 +277,26 @@ def test_a_time_limit_ends_the_training():
     assert model.n_iter_ < 10**6 and "TimeLimit" in model.stop_reason_
 
 
-def test_callbacks_see_scores_of_the_density():
-    class Score(Callback):
-        def on_epoch_end(self, state):
-            state.record("score", state.estimator().score(X, COUNTS))
+class Interrupt(Callback):
+    """Ctrl-C after so many epochs."""
 
-    model = DensityRegressor(callbacks=[Score()], **SMALL).fit(X, COUNTS)
-    assert model.history_["score"][-1] == pytest.approx(model.score(X, COUNTS))
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.4])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_keeps_the_model(solver, fraction):
+    params = {**SMALL, "solver": solver, "calibration_fraction": fraction, "max_iter": 50}
+    model = DensityRegressor(callbacks=[Interrupt(2)], **params)
+    with pytest.warns(UserWarning, match="interrupted by the user"):
+        model.fit(X, COUNTS)
+    assert model.n_iter_ == 2 and np.isfinite(model.score(X, COUNTS))
+    assert hasattr(model, "calibration_") == (fraction > 0)
 
 
 # ---- storage -------------------------------------------------------------------------------------
@@ -305,8 +318,9 @@ def test_models_come_back_as_they_were(params, y, calibrated, tmp_path):
         assert_same(other, model, y)
         assert other.get_params().keys() == model.get_params().keys()
         assert getattr(other, "calibration_", None) == getattr(model, "calibration_", None)
-        other.partial_fit(X, y)
     assert not hasattr(clone(model), "theta_")
+    # What is read from a memory map cannot be written to.
+    other.partial_fit(X, y)
 
 
 def test_distributions_come_back_as_they_were():

@@ -272,6 +272,25 @@ def test_outliers_do_no_harm(name, size):
     assert np.isfinite(model_of(name).fit(rows, y).loss_)
 
 
+@EVERY
+def test_numbers_beyond_all_bounds_are_refused(name):
+    with pytest.raises(ValueError, match="y has values .*Divide"):
+        model_of(name).fit(X, np.round(COUNTS * 1e160))
+
+
+@EVERY
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_far_out_of_the_data_have_densities(name, dtype):
+    model = model_of(name).fit(X.astype(dtype), COUNTS)
+    for factor in (1e2, 1e4, 1e8):
+        rows = (factor * X).astype(dtype)
+        assert np.isfinite(model.log_prob(rows, COUNTS)).all()
+        # Those of float32 may be infinite, but must not be NaN, nor warn.
+        for values in (*model.predict(rows, return_std=True), model.predict_interval(rows)):
+            assert not np.isnan(values).any()
+            assert dtype == np.float32 or np.isfinite(values).all()
+
+
 # ---- whatever comes ------------------------------------------------------------------------------
 
 quick = settings(

@@ -96,6 +96,12 @@ def test_the_tied_covariance_is_that_of_the_residuals():
     np.testing.assert_allclose(cov[0], expected, rtol=0.1)
 
 
+def test_the_spherical_variance_is_that_of_all_residuals():
+    model = fitted("spherical")
+    mean, sd = model.predict(X_TEST, return_std=True)
+    assert np.mean((Y_TEST - mean) ** 2) == pytest.approx(np.mean(sd**2), rel=0.15)
+
+
 @pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop"])
 def test_tied_covariances_reach_the_residuals_with_every_solver(solver):
     X, Y = data(600, 0)

@@ -6,7 +6,15 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from skmlp.families import FAMILIES, Histogram, Laplace, Normal, NormalMixture, StudentT
+from skmlp.families import (
+    FAMILIES,
+    Histogram,
+    Laplace,
+    MultivariateNormal,
+    Normal,
+    NormalMixture,
+    StudentT,
+)
 
 from .shared import EVERY, SCALAR, VECTOR, evaluate, make_targets, n_targets_of, of_constant
 
@@ -128,8 +136,7 @@ def test_start_is_nearly_as_good_as_any_constant(family):
 
 
 def has_closed_start(family):
-    searched = isinstance(family, (StudentT, FAMILIES["gamma"], FAMILIES["negative_binomial"]))
-    return family.vector or not (searched or family.loss == "crps")
+    return family.loss in family.starts_optimal or not family.init_is_optimal
 
 
 @every
@@ -178,6 +185,18 @@ def test_with_loss_of_takes_the_score_and_nothing_else(family):
         assert changed.with_loss_of(family) == family
 
 
+@every
+def test_locations_start_with_smaller_weights_where_targets_hardly_vary(family):
+    n_raw, t = family.n_raw(n_targets_of(family)), n_targets_of(family)
+    raw = np.zeros(n_raw)
+    np.testing.assert_array_equal(family.init_gain(raw), 1.0)
+    narrow = family.init_gain(np.full(n_raw, 5.0 if family.vector else -5.0))
+    assert narrow.shape == (n_raw,) and ((narrow > 0) & (narrow <= 1)).all()
+    if family.vector or isinstance(family, (Normal, StudentT, Laplace)):
+        np.testing.assert_allclose(narrow[:t], 10 * np.exp(-5.0))
+        np.testing.assert_array_equal(narrow[t:], 1.0)
+
+
 def test_with_loss_of_takes_beta():
     family = SCALAR["normal-nll"].with_loss_of(Normal("beta_nll", beta=0.9))
     assert family.loss == "beta_nll" and family.beta == 0.9
@@ -222,6 +241,20 @@ def test_min_scale_of_constant_and_nearly_equal_targets(cls):
     assert cls().fitted(np.full((20, 1), 3.0)).min_scale == cls().min_scale
     y = 1.0 + np.array([[0.0], [1e-17], [0.1], [0.1 + 1e-16], [0.2]])
     assert np.isclose(cls().fitted(y).min_scale, 0.1 / np.sqrt(12) / y.std(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("cls", LOCATED)
+def test_no_scale_is_below_min_scale(cls):
+    family = cls(min_scale=0.07)
+    p = family.params(family.held(np.full(family.n_raw(1), -1e3)))
+    scale = p["sigma"] if "sigma" in p else p["scale"]
+    np.testing.assert_allclose(scale, 0.07, rtol=1e-12)
+
+
+def test_no_conditional_scale_of_several_targets_is_below_min_scale():
+    family = MultivariateNormal(min_scale=0.07, n_targets=3)
+    p = family.params(family.held(np.full(family.n_raw(3), 1e3)))
+    np.testing.assert_allclose(np.einsum("ii->i", p["scale_tril"]), 0.07, rtol=1e-9)
 
 
 def test_the_lognormal_keeps_its_min_scale():

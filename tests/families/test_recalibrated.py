@@ -129,6 +129,14 @@ def test_weights_count_as_repeated_rows():
     np.testing.assert_allclose(weighted, repeated, rtol=1e-12)
 
 
+def test_one_more_row_is_spread_evenly():
+    p, y = normals(21, 1.0)
+    ranks, levels = Recalibrated.fit(Normal(), p, y, np.ones(21))
+    middle = np.median(Normal().cdf(p, y))
+    np.testing.assert_allclose(ranks, [0.0, middle, 1.0], rtol=1e-12)
+    np.testing.assert_allclose(levels, [0.0, (21 * 0.5 + middle) / 22, 1.0], rtol=1e-12)
+
+
 def test_no_stretch_of_ranks_loses_all_probability():
     p = {"loc": np.zeros(500), "scale": np.ones(500)}
     y = stats.norm.ppf(np.linspace(0.49, 0.51, 500))[:, np.newaxis]

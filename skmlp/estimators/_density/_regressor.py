@@ -373,6 +373,15 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
+    @property
+    def estimators_(self):
+        """The networks as estimators of their own; exists with ``combine_inits="average"``."""
+        members = super().estimators_
+        for member in members:
+            # It was found for the mixture.
+            member.__dict__.pop("calibration_", None)
+        return members
+
     def predict(self, X, return_std=False, return_cov=False):
         """Expected values, in the units of y.
 
@@ -568,6 +577,7 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         """
         law, params = self._mixed(*self._members(X))
         y = self._checked_y(Distribution(law, params), y)
+        self._in_domain(y, restore(self._loss))
         weight = check_sample_weight(sample_weight, len(y))
         self.calibration_ = calibration.fit(method, law, params, y, weight, *self._named_loss())
         return self
@@ -604,7 +614,9 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         return law.mix(params, np.full((n, members), 1.0 / members))
 
     def _cast(self, values):
-        return values.astype(self.theta_.dtype, copy=False)
+        # What float32 cannot hold is infinite there.
+        with np.errstate(over="ignore"):
+            return values.astype(self.theta_.dtype, copy=False)
 
     def _checked_y(self, dist, y):
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
@@ -704,4 +716,11 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         tags = super().__sklearn_tags__()
         # The score is a log-likelihood, which need not be above 0.5.
         tags.regressor_tags.poor_score = True
+        try:
+            family = self._make_loss()
+        except (KeyError, TypeError, ValueError):
+            # Parameters are refused by fit, not here.
+            return tags
+        tags.target_tags.multi_output = family.several_targets
+        tags.target_tags.positive_only = not family.domain.contains(0.0)
         return tags
