@@ -86,6 +86,6 @@ for (above, below), (name, model) in zip(axes.T, models.items(), strict=True):
         below.plot(points, density, color=color, label=f"predicted, x = {place:.2f}")
         density = norm.pdf(points, true_mean(place), true_std(place))
         below.plot(points, density, color=color, linestyle=":", label=f"true, x = {place:.2f}")
-    below.set(title="cuts", xlabel="y", ylabel="density")
+    below.set(title="cuts at the two lines", xlabel="y", ylabel="density")
     below.legend(fontsize="small", loc="upper left")
 plt.show()

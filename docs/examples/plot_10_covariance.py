@@ -17,12 +17,12 @@ from skmlp import DensityRegressor
 
 
 def true_mean(x):
-    return np.stack([6 * x, np.sin(2 * np.pi * x)], axis=-1)
+    return np.stack([8 * x, np.sin(2 * np.pi * x)], axis=-1)
 
 
 def true_factor(x):
     """A with the covariance A A': long along an axis that turns with x, short across it."""
-    angle = np.pi * x
+    angle = 0.8 * np.pi * x
     along = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     across = np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
     return np.stack([0.45 * along, 0.12 * across], axis=-1)
@@ -44,10 +44,11 @@ X_test, Y_test = draw(5000)
 
 models = {
     kind: DensityRegressor(
+        hidden_layer_sizes=(100, 100),
         covariance_type=kind,
         learning_rate="cosine",
         learning_rate_init=0.01,
-        max_iter=60,
+        max_iter=100,
         n_iter_no_change=np.inf,
         random_state=0,
     ).fit(X, Y)
@@ -69,15 +70,15 @@ def ellipse(mean, cov):
     return mean[:, np.newaxis] + np.linalg.cholesky(cov) @ circle
 
 
-places = np.linspace(0.04, 0.96, 7)
+places = np.linspace(0.05, 0.95, 6)
 true_covs = [A @ A.T for A in true_factor(places)]
 fine = np.linspace(0, 1, 200)
 A = true_factor(fine)
 true_cov = A @ A.swapaxes(1, 2)
 true_corr = true_cov[:, 0, 1] / np.sqrt(true_cov[:, 0, 0] * true_cov[:, 1, 1])
 
-figure = plt.figure(figsize=(11, 6.2), layout="constrained")
-figure.suptitle("Two targets: 90 % ellipses at seven values of x, and the correlation along x")
+figure = plt.figure(figsize=(10, 5.4), layout="constrained")
+figure.suptitle("Two targets: 90 % ellipses at six values of x, and the correlation along x")
 grid = figure.add_gridspec(2, 2, width_ratios=[1.7, 1])
 for k, kind in enumerate(("full", "diag")):
     axes = figure.add_subplot(grid[k, 0])
@@ -89,7 +90,7 @@ for k, kind in enumerate(("full", "diag")):
         axes.plot(*ellipse(mean, cov), color=f"C{k}", label="predicted" if j == 0 else None)
     axes.set(title=f'covariance_type="{kind}", log-likelihood {scores[kind]:.2f}')
     axes.set(xlabel="first target", ylabel="second target", aspect="equal")
-    axes.legend(loc="lower left", fontsize="small")
+    axes.legend(loc="lower left", fontsize="small", ncols=2)
 
 axes = figure.add_subplot(grid[:, 1])
 for k, (kind, model) in enumerate(models.items()):

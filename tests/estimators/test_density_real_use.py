@@ -157,6 +157,11 @@ def test_tags():
     tags = get_tags(model_of())
     assert tags.estimator_type == "regressor" and tags.regressor_tags.poor_score
     assert tags.target_tags.multi_output and tags.input_tags.sparse
+    assert not tags.target_tags.positive_only
+    assert not get_tags(model_of("laplace")).target_tags.multi_output
+    assert not get_tags(model_of(loss="crps")).target_tags.multi_output
+    assert get_tags(model_of("gamma")).target_tags.positive_only
+    assert get_tags(model_of("no such law")).estimator_type == "regressor"
 
 
 def test_ensembles_around_it():

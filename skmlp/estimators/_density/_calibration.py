@@ -7,6 +7,8 @@ from ...families import Recalibrated
 
 # The fewest rows from which the ends of a 90 % interval can be told.
 MIN_ROWS = 20
+# From this many on the map of "pit" has knots at the ends of a 90 % interval.
+ROWS_FOR_PIT = 200
 LOG_FACTORS = (-4.0, 4.0)
 
 
@@ -34,7 +36,9 @@ def fit(method, law, params, y, weight, parameter, value):
         )
     params = {name: array[kept] for name, array in params.items()}
     if method == "auto":
-        method = "scale" if law.vector else "pit"
+        scalable = law.about(params, law.mean(params), 1.0) is not None
+        few = np.count_nonzero(kept) < ROWS_FOR_PIT
+        method = "scale" if law.vector or (few and scalable) else "pit"
     found = METHODS[method](law, params, y[kept], weight[kept], f"{parameter}={value!r}")
     return {"method": method, "n_samples": int(np.count_nonzero(kept)), **found}
 

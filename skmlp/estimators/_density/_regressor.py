@@ -563,7 +563,7 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
             "scale" stretches the distributions about their means by one factor per target, that of
             the largest likelihood. "pit" maps the distribution function so that the ranks of y
             are uniform, and keeps a density; only for one target. "auto" is "pit" for one target
-            and "scale" for several.
+            from 200 rows on, or where the distribution has no scale to stretch, else "scale".
 
         Returns
         -------
