@@ -30,9 +30,15 @@ CONFIG = {
 }
 # Chosen inside each training split, by the likelihood of the validation rows that the fit itself
 # sets aside.
-DROPOUTS = (0.02, 0.05)
-# What a head has beyond it, on all sets too.
-HEADS = {"normal": {}, "normal_mixture": {}, "histogram": {}}
+DROPOUTS = (0.01, 0.05)
+# What a head has beyond it, on all sets too. The flexible ones learn their noise faster, and are
+# slower: fewer epochs, and no choice.
+FLEXIBLE = {"max_iter": 200, "dropouts": (0.05,)}
+HEADS = {
+    "normal": {},
+    "normal_mixture": FLEXIBLE,
+    "histogram": FLEXIBLE | {"n_bins": 30},
+}
 RIVAL = "NGBoost"
 
 
@@ -43,7 +49,8 @@ class Chosen:
     """Networks with the rate of dropout that the validation rows prefer."""
 
     def __init__(self, head, n_nets, seed):
-        self.candidates = [networks(head, n_nets, seed, dropout=rate) for rate in DROPOUTS]
+        rates = HEADS[head].get("dropouts", DROPOUTS)
+        self.candidates = [networks(head, n_nets, seed, dropout=rate) for rate in rates]
 
     def fit(self, X, y):
         """Fit all and keep the best."""
@@ -60,6 +67,7 @@ def networks(head, n_nets, seed, **parameters):
     """One network, or the mixture of several."""
     averaged = {} if n_nets == 1 else {"n_init": n_nets, "combine_inits": "average"}
     settings = CONFIG | HEADS[head] | averaged | parameters
+    settings.pop("dropouts", None)
     return DensityRegressor(head, random_state=seed, **settings)
 
 
