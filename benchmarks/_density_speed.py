@@ -19,6 +19,7 @@ BAR_RIVAL, BAR_FIVE = 5.0, 2.5  # times faster than NGBoost, times slower than o
 REAL = "power-plant"
 ROWS, QUICK_ROWS = 5000, 500
 EPOCHS, QUICK_EPOCHS = 200, 50
+DROPOUT = 0.05
 WARM_UP_ROWS = 100
 
 
@@ -27,12 +28,12 @@ WARM_UP_ROWS = 100
 
 def joint(seed):
     """One joint Normal network in the configuration of the accuracy tables."""
-    return networks("normal", 1, seed)
+    return networks("normal", 1, seed, dropout=DROPOUT)
 
 
 def five_joint(seed):
     """The mixture of five of them."""
-    return networks("normal", 5, seed)
+    return networks("normal", 5, seed, dropout=DROPOUT)
 
 
 def defaults(seed):
@@ -44,7 +45,7 @@ def for_epochs(n_nets, epochs):
     """Networks that watch their validation rows, but are trained for so many epochs."""
 
     def contestant(seed):
-        return networks("normal", n_nets, seed, max_iter=epochs, n_iter_no_change=np.inf)
+        return networks("normal", n_nets, seed, dropout=DROPOUT, max_iter=epochs)
 
     return contestant
 

@@ -425,11 +425,36 @@ def test_summary_of_densities_is_paired(run):
 def test_contestants_of_densities(run):
     found = run._density.contestants(["normal", "histogram"], [1, 5], rival=False)
     assert list(found) == ["normal x 1", "normal x 5", "histogram x 1", "histogram x 5"]
-    one, five = found["normal x 1"](3), found["histogram x 5"](3)
-    assert (one.random_state, one.distribution, one.n_init) == (3, "normal", 1)
-    assert (five.distribution, five.n_init, five.combine_inits) == ("histogram", 5, "average")
-    for model in (one, five):
+    one, five = found["normal x 1"](3).candidates, found["histogram x 5"](3).candidates
+    assert [model.dropout for model in one] == list(run._density.DROPOUTS)
+    for model in one:
+        assert (model.random_state, model.distribution, model.n_init) == (3, "normal", 1)
         assert model.get_params().items() >= run._density.CONFIG.items()
+    for model in five:
+        assert (model.distribution, model.n_init, model.combine_inits) == (
+            "histogram",
+            5,
+            "average",
+        )
+
+
+def test_the_validation_rows_choose_the_dropout(run):
+    class Fake:
+        def __init__(self, score):
+            self.best_validation_score_ = score
+
+        def fit(self, X, y):
+            return self
+
+        def predict_dist(self, X):
+            return self.best_validation_score_
+
+    chosen = run._density.Chosen("normal", 1, 0)
+    chosen.candidates = [Fake(0.1), Fake(0.3), Fake(0.2)]
+    assert chosen.fit(None, None).predict_dist(None) == 0.3
+
+
+def test_ngboost_is_the_last_contestant(run):
     assert list(run._density.contestants(["normal"], [1], rival=True))[-1] == "NGBoost"
 
 
@@ -538,8 +563,7 @@ def test_density_contestants_take_turns(run, monkeypatch):
 def test_five_networks_run_as_long_as_one(run):
     X, y = np.random.default_rng(0).normal(size=(2, 60, 1))
     for n_nets in (1, 5):
-        with pytest.warns(ConvergenceWarning):
-            model = run._density_speed.for_epochs(n_nets, 3)(0).fit(X, y[:, 0])
+        model = run._density_speed.for_epochs(n_nets, 3)(0).fit(X, y[:, 0])
         run._density_speed.check_epochs([model], 3)
 
 

@@ -210,9 +210,13 @@ def start_gain(log_scale):
     return np.minimum(1.0, 10.0 * np.exp(log_scale))
 
 
-def release(raw, held, grad):
+def release(raw, held, grad, work):
     """Let gradients push held outputs back between their bounds, but not further out."""
-    grad *= (raw - held) * grad >= 0
+    inward = work("inward", raw.shape, raw.dtype)
+    np.subtract(raw, held, out=inward, casting="same_kind")
+    inward *= grad
+    np.greater_equal(inward, 0, out=inward)
+    grad *= inward
 
 
 def grid_scale(y, weight=None):

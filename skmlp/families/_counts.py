@@ -100,7 +100,7 @@ class Poisson(CountFamily):
         np.subtract(mean, count, out=grad[..., 0])
         np.subtract(mean, count * g, out=loss)
         loss += gammaln(count + 1.0)
-        release(raw[..., 0], g, grad[..., 0])
+        release(raw[..., 0], g, grad[..., 0], work)
 
     def _crps(self, y, raw, loss, grad, work):
         g = np.clip(raw[..., 0].astype(np.float64), -MAX_LOG_MEAN, MAX_LOG_MEAN)
@@ -110,7 +110,7 @@ class Poisson(CountFamily):
         slope = 1.0 - 2.0 * pdtr(count, p["mean"]) - i0e(2.0 * p["mean"])
         slope += 2.0 * np.exp(self._log_probability(p, count[:, np.newaxis])[..., 0])
         grad[..., 0] = p["mean"] * slope
-        release(raw[..., 0], g, grad[..., 0])
+        release(raw[..., 0], g, grad[..., 0], work)
 
     # The law
 
@@ -195,8 +195,8 @@ class NegativeBinomial(CountFamily):
         loss[...] = value
         grad[..., 0] = slope
         grad[..., 1] = size * (digamma(size) - digamma(y + size) + above) - slope
-        release(raw[..., 0], g, grad[..., 0])
-        release(raw[..., 1], rho, grad[..., 1])
+        release(raw[..., 0], g, grad[..., 0], work)
+        release(raw[..., 1], rho, grad[..., 1], work)
 
     # The law
 

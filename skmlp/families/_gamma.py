@@ -72,8 +72,8 @@ class Gamma(Family):
         np.multiply(shape, digamma(shape) - rho - 1.0 - step + ratio, out=grad[..., 1])
         np.multiply(shape, ratio - step - rho, out=loss)
         loss += gammaln(shape) + log_y[:, 0]
-        release(raw[..., 0], g, grad[..., 0])
-        release(raw[..., 1], rho, grad[..., 1])
+        release(raw[..., 0], g, grad[..., 0], work)
+        release(raw[..., 1], rho, grad[..., 1], work)
 
     # The law
 

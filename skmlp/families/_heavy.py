@@ -46,7 +46,7 @@ class Laplace(LocationScale, SymmetricLaw):
         loss += log(2.0)
         inverse *= -1.0
         grad[..., 0] *= inverse
-        release(raw[..., 1], rho, grad[..., 1])
+        release(raw[..., 1], rho, grad[..., 1], work)
 
     def _crps(self, y, raw, loss, grad, work):
         z, _, rho = self._residual(y, raw, work)
@@ -55,7 +55,7 @@ class Laplace(LocationScale, SymmetricLaw):
         np.multiply(np.sign(z), decay - 1.0, out=grad[..., 0])
         np.multiply(scale, decay * (1.0 + size) - 0.75, out=grad[..., 1])
         np.multiply(scale, size + decay - 0.75, out=loss)
-        release(raw[..., 1], rho, grad[..., 1])
+        release(raw[..., 1], rho, grad[..., 1], work)
 
     # The law
 
@@ -152,8 +152,8 @@ class StudentT(LocationScale, SymmetricLaw):
         np.multiply(0.5 * excess, slope, out=grad[..., 2])
         np.multiply(half, stretch, out=loss)
         loss += rho + gammaln(0.5 * df) - gammaln(half) + 0.5 * np.log(df * pi)
-        release(raw[..., 1], rho, grad[..., 1])
-        release(raw[..., 2], eta, grad[..., 2])
+        release(raw[..., 1], rho, grad[..., 1], work)
+        release(raw[..., 2], eta, grad[..., 2], work)
 
     # The law
 

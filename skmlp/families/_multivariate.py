@@ -1,7 +1,7 @@
 """The normal distribution of several targets."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import log, pi
 
 import numpy as np
@@ -63,11 +63,16 @@ class Shape:
         """Number of raw outputs of its diagonal."""
         return int(self.source[: self.n].max()) + 1
 
-    def selects(self, positions, dtype, n=None):
-        """0/1 matrix by which a product adds up entries that share a position."""
-        matrix = np.zeros((len(positions), n or self.n), dtype)
-        matrix[np.arange(len(positions)), positions] = 1.0
-        return matrix
+    def selection(self, name, dtype):
+        """0/1 matrix by which a product adds up entries of one row, column or source."""
+        return _selection(tuple(getattr(self, name)), np.dtype(dtype))
+
+
+@lru_cache(maxsize=64)
+def _selection(positions, dtype):
+    matrix = np.zeros((len(positions), max(positions) + 1), dtype)
+    matrix[np.arange(len(positions)), positions] = 1.0
+    return matrix
 
 
 SHAPES = {"full": Shape.full, "tied": Shape.full, "diag": Shape.diag, "spherical": Shape.spherical}
@@ -166,33 +171,34 @@ class MultivariateNormal(Family, VectorLaw):
         return np.clip(log_diagonal, *self._bounds)
 
     def _nll(self, y, raw, loss, grad, work):
-        n, shape, dtype = self.n_targets, self.shape, raw.dtype
-        of_row, of_column = (shape.selects(k, dtype) for k in (shape.rows, shape.columns))
-        free, batch = raw[..., n : n + shape.n_diagonal], raw.shape[:-1]
-        held = work("log diagonal", free.shape, dtype)
+        n, shape, batch = self.n_targets, self.shape, raw.shape[:-1]
+        free = raw[..., n : n + shape.n_diagonal]
+        held = work("log diagonal", free.shape, raw.dtype)
         low, high = self._bounds
-        np.clip(free, low.astype(dtype), high.astype(dtype), out=held)
-        entries = work("entries", (*batch, len(shape.rows)), dtype)
+        np.clip(free, low.astype(raw.dtype), high.astype(raw.dtype), out=held)
+        names = ("entries", "products", "terms")
+        entries, products, terms = (work(k, (*batch, len(shape.rows)), raw.dtype) for k in names)
         np.take(raw[..., n:], shape.source, axis=-1, out=entries, mode="clip")
-        entries[..., :n] = np.exp(held)
-        residual, z = work("residual", (*batch, n), dtype), work("z", (*batch, n), dtype)
+        np.exp(held, out=entries[..., : shape.n_diagonal])
+        entries[..., shape.n_diagonal : n] = entries[..., :1]
+        residual, z = (work(k, (*batch, n), raw.dtype) for k in ("residual", "z"))
         np.subtract(y, raw[..., :n], out=residual)
-        products = work("products", entries.shape, dtype)
         np.take(residual, shape.columns, axis=-1, out=products, mode="clip")
-        of_entries = products * entries
-        np.matmul(of_entries, of_row, out=z)
+        np.multiply(products, entries, out=terms)
+        np.matmul(terms, shape.selection("rows", raw.dtype), out=z)
         np.einsum("...i,...i->...", z, z, out=loss)
         loss *= 0.5
         loss += 0.5 * n * log(2.0 * pi)
-        loss -= held.sum(axis=-1) * (n / shape.n_diagonal)
-        z_of_entry = np.take(z, shape.rows, axis=-1)
-        np.matmul(z_of_entry * entries, -of_column, out=grad[..., :n])
-        products *= z_of_entry
+        loss -= np.sum(held, axis=-1, out=residual[..., 0]) * (n / shape.n_diagonal)
+        np.take(z, shape.rows, axis=-1, out=terms, mode="clip")
+        products *= terms
+        terms *= entries
+        np.matmul(terms, shape.selection("columns", raw.dtype), out=z)
+        np.negative(z, out=grad[..., :n])
         products[..., :n] *= entries[..., :n]
         products[..., :n] -= 1.0
-        by_source = shape.selects(shape.source, dtype, shape.n_factor)
-        np.matmul(products, by_source, out=grad[..., n:])
-        release(free, held, grad[..., n : n + shape.n_diagonal])
+        np.matmul(products, shape.selection("source", raw.dtype), out=grad[..., n:])
+        release(free, held, grad[..., n : n + shape.n_diagonal], work)
 
     def units(self, shift, scale):
         n, shape = self.n_targets, self.shape

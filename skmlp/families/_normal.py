@@ -80,7 +80,7 @@ class Normal(LocationScale, NormalLaw):
         np.multiply(z, 0.5, out=loss)
         loss += rho
         loss += HALF_LOG_2PI
-        release(raw[..., 1], rho, grad[..., 1])
+        release(raw[..., 1], rho, grad[..., 1], work)
 
     def _beta_nll(self, y, raw, loss, grad, work):
         self._nll(y, raw, loss, grad, work)
@@ -98,7 +98,7 @@ class Normal(LocationScale, NormalLaw):
         np.multiply(scale, density - 1.0 / sqrt(pi), out=grad[..., 1])
         np.multiply(scale, z * centred, out=loss)
         loss += grad[..., 1]
-        release(raw[..., 1], rho, grad[..., 1])
+        release(raw[..., 1], rho, grad[..., 1], work)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class LogNormal(LocationScale):
         np.log(y, out=log_y)
         Normal._nll(self, log_y, raw, loss, grad, work)
         loss += log_y[:, 0]
-        release(raw[..., 0], self._mu(raw), grad[..., 0])
+        release(raw[..., 0], self._mu(raw), grad[..., 0], work)
 
     def held(self, raw):
         raw = super().held(raw)
@@ -170,8 +170,8 @@ class LogNormal(LocationScale):
         density = y[:, 0] * np.exp(-0.5 * z**2) * (2.0 / sqrt(2.0 * pi))
         density -= mean * np.exp(-0.25 * sigma**2) / sqrt(pi)
         np.multiply(sigma, density + sigma * grad[..., 0], out=grad[..., 1])
-        release(raw[..., 0], mu, grad[..., 0])
-        release(raw[..., 1], rho, grad[..., 1])
+        release(raw[..., 0], mu, grad[..., 0], work)
+        release(raw[..., 1], rho, grad[..., 1], work)
 
     # The law
 

@@ -122,7 +122,7 @@ class NormalMixture(Family, Mixture):
         z *= inverse
         np.multiply(z, each, out=d_loc)
         np.negative(d_loc, out=d_loc)
-        release(free, rho, d_rho)
+        release(free, rho, d_rho, work)
 
     def _crps(self, y, raw, loss, grad, work):
         logits, loc, free = self._split(raw)
@@ -141,7 +141,7 @@ class NormalMixture(Family, Mixture):
         np.multiply(w, push - _times(2.0 * ndtr(z) - 1.0, w), out=d_loc)
         widen = _density2((y - loc) / scale) - scale * _times(_density2(z) / joint, w)
         np.multiply(w * scale, widen, out=d_rho)
-        release(free, rho, d_rho)
+        release(free, rho, d_rho, work)
 
 
 def _normalise(logits, out):
