@@ -33,7 +33,7 @@ CONFIG = {
 DROPOUTS = (0.01, 0.05)
 # What a head has beyond it, on all sets too. The flexible ones learn their noise faster, and are
 # slower: fewer epochs, and no choice.
-FLEXIBLE = {"max_iter": 200, "dropouts": (0.05,)}
+FLEXIBLE = {"max_iter": 100, "dropouts": (0.05,)}
 HEADS = {
     "normal": {},
     "normal_mixture": FLEXIBLE,
