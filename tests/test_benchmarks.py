@@ -519,7 +519,7 @@ def test_calibration_is_taken_off_the_same_networks(run):
     del model.calibration_
     assert found["before", "nll"] == pytest.approx(-model.score(*split[2:]))
     assert found["before", "nll"] != found["after", "nll"]
-    assert run._density_calibration.contestant(0).calibration_fraction == 0.2
+    assert run._density_calibration.contestant(1, 0).calibration_fraction == 0.2
 
 
 def test_speed_of_densities_is_of_two_targets(run, tmp_path):
