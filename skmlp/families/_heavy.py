@@ -172,9 +172,12 @@ class StudentT(LocationScale, SymmetricLaw):
         return stdtr(column(p, "df"), -self.z(p, y))
 
     def ppf(self, p, q):
-        z = stdtrit(column(p, "df"), q)
-        # SciPy gives +inf at level 0.
-        return column(p, "loc") + column(p, "scale") * np.where(np.equal(q, 0.0), -np.inf, z)
+        q = np.asarray(q, np.float64)
+        inside = (q > 0.0) & (q < 1.0)
+        # At the ends SciPy gives the wrong infinity, or NaN.
+        z = stdtrit(column(p, "df"), np.where(inside, q, 0.5))
+        z = np.where(inside, z, np.where(q < 0.5, -np.inf, np.inf))
+        return column(p, "loc") + column(p, "scale") * z
 
     def var(self, p):
         return p["scale"] ** 2 * p["df"] / (p["df"] - 2.0)

@@ -70,8 +70,10 @@ def test_a_joint_density_is_better_than_two_of_one_target():
 
 
 def test_richer_covariances_are_better_on_such_targets():
-    scores = [fitted(kind).score(X_TEST, Y_TEST) for kind in ("full", "tied", "diag", "spherical")]
-    assert scores == sorted(scores, reverse=True)
+    kinds = "full", "tied", "diag", "spherical"
+    score = {kind: fitted(kind).score(X_TEST, Y_TEST) for kind in kinds}
+    assert score["full"] > max(score["tied"], score["diag"])
+    assert min(score["tied"], score["diag"]) > score["spherical"]
 
 
 @KINDS
@@ -93,7 +95,7 @@ def test_the_tied_covariance_is_that_of_the_residuals():
     np.testing.assert_allclose(cov, np.broadcast_to(cov[0], cov.shape), rtol=1e-9)
     X, Y = data(4000, 0)
     expected = np.cov((Y - fitted("tied").predict(X)).T)
-    np.testing.assert_allclose(cov[0], expected, rtol=0.1)
+    np.testing.assert_allclose(cov[0], expected, rtol=0.25)
 
 
 def test_the_spherical_variance_is_that_of_all_residuals():
