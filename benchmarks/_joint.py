@@ -55,6 +55,13 @@ class Truth:
         return np.sin(np.pi * x[:, np.newaxis] + 2.0 * np.arange(self.n_targets))
 
 
+def matrix_error(cov, truth):
+    """|matrix - true matrix| / |true matrix| with the norm of Frobenius, meant over the rows."""
+    return float(
+        np.mean(np.linalg.norm(cov - truth, axis=(1, 2)) / np.linalg.norm(truth, axis=(1, 2)))
+    )
+
+
 def relative_errors(cov, truth):
     """|entry - true entry| / |true entry|, meant over all matrices.
 
