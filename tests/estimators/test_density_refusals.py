@@ -116,10 +116,10 @@ def test_no_parameter_is_left_out():
 
 
 def test_an_unknown_parameter_is_named():
-    with pytest.raises(TypeError, match="distribtion"):
-        DensityRegressor(distribtion="normal")
-    with pytest.raises(ValueError, match="distribtion"):
-        DensityRegressor().set_params(distribtion="normal")
+    with pytest.raises(TypeError, match="distrib"):
+        DensityRegressor(distrib="normal")
+    with pytest.raises(ValueError, match="distrib"):
+        DensityRegressor().set_params(distrib="normal")
 
 
 @pytest.mark.parametrize("params, words", [
