@@ -118,7 +118,7 @@ class Family(Loss, Law):
 
     def _start(self, y, weight):
         """The constant raw output to start from, the best one for the scores `starts_optimal`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must have _start or init_raw of its own.")
 
     def _polished(self, start, y, weight):
         """The constant raw output of least mean score, sought from `start`.
@@ -160,8 +160,7 @@ class LocationScale(Family):
     max_scale: float = MAX_SCALE
 
     def moved(self, ratio):
-        low, high = (float(end * ratio[0]) for end in (self.min_scale, self.max_scale))
-        return replace(self, min_scale=low, max_scale=high)
+        return with_bounds_in(self, ratio[0])
 
     def n_raw(self, n_targets):
         return 2
@@ -196,6 +195,12 @@ class LocationScale(Family):
         np.subtract(y[:, 0], raw[..., 0], out=z)
         np.multiply(z, inverse, out=z)
         return z, inverse, rho
+
+
+def with_bounds_in(family, ratio):
+    """The family with bounds of its scale in a unit that has been divided by `ratio`."""
+    low, high = (float(end * ratio) for end in (family.min_scale, family.max_scale))
+    return replace(family, min_scale=low, max_scale=high)
 
 
 def mean_sd(y, weight=None):

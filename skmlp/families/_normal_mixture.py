@@ -7,7 +7,15 @@ import numpy as np
 from scipy.special import ndtr, softmax
 
 from ..losses import weighted_quantile
-from ._base import MAX_SCALE, Family, grid_scale, mean_sd, release, start_gain
+from ._base import (
+    MAX_SCALE,
+    Family,
+    grid_scale,
+    mean_sd,
+    release,
+    start_gain,
+    with_bounds_in,
+)
 from ._mixture import Mixture
 from ._symmetric import HALF_LOG_2PI, NormalLaw, normal_spread
 
@@ -62,8 +70,7 @@ class NormalMixture(Family, Mixture):
         return replace(family, min_scale=max(self.min_scale, grid_scale(y[:, 0], weight)))
 
     def moved(self, ratio):
-        low, high = (float(end * ratio[0]) for end in (self.min_scale, self.max_scale))
-        return replace(self, min_scale=low, max_scale=high)
+        return with_bounds_in(self, ratio[0])
 
     def units(self, shift, scale):
         k = self.n_mixture_components
