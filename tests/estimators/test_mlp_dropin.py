@@ -161,7 +161,7 @@ def test_invscaling_counts_rows():
 def test_no_hidden_layer_is_linear_regression(scaling, target_scaling):
     model = skmlp.MLPRegressor(
         hidden_layer_sizes=(), solver="lbfgs", alpha=0.0, tol=1e-10, max_iter=1000,
-        feature_scaling=scaling, target_scaling=target_scaling,
+        feature_scaling=scaling, target_scaling=target_scaling, random_state=0,
     )  # fmt: skip
     oracle = LinearRegression().fit(X, Y, weight)
     model.fit(X, Y, weight)
@@ -172,7 +172,7 @@ def test_no_hidden_layer_is_linear_regression(scaling, target_scaling):
 def test_no_hidden_layer_and_alpha_is_ridge():
     model = skmlp.MLPRegressor(
         hidden_layer_sizes=(), solver="lbfgs", alpha=5.0, tol=1e-10, feature_scaling=None,
-        target_scaling=False, max_iter=1000,
+        target_scaling=False, max_iter=1000, random_state=0,
     ).fit(X, y, weight)  # fmt: skip
     oracle = Ridge(alpha=5.0).fit(X, y, weight)
     np.testing.assert_allclose(model.coefs_[0][:, 0], oracle.coef_, atol=1e-4)
