@@ -72,19 +72,12 @@ class Normal(LocationScale, NormalLaw):
         return self.held([mean, log(max(sd, 1e-300))])
 
     def _nll(self, y, raw, loss, grad, work):
-        z, inverse, rho = self._residual(y, raw, work)
-        np.multiply(z, inverse, out=inverse)
-        np.negative(inverse, out=grad[..., 0])
-        np.multiply(z, z, out=z)
-        np.subtract(1.0, z, out=grad[..., 1])
-        np.multiply(z, 0.5, out=loss)
-        loss += rho
-        loss += HALF_LOG_2PI
-        release(raw[..., 1], rho, grad[..., 1], work)
+        _normal_nll(raw, self._residual(y, raw, work), loss, grad, work)
 
     def _beta_nll(self, y, raw, loss, grad, work):
-        self._nll(y, raw, loss, grad, work)
-        factor = self._residual(y, raw, work)[2]
+        residual = self._residual(y, raw, work)
+        _normal_nll(raw, residual, loss, grad, work)
+        factor = residual[2]
         factor *= 2.0 * self.beta
         np.exp(factor, out=factor)
         loss *= factor
@@ -99,6 +92,19 @@ class Normal(LocationScale, NormalLaw):
         np.multiply(scale, z * centred, out=loss)
         loss += grad[..., 1]
         release(raw[..., 1], rho, grad[..., 1], work)
+
+
+def _normal_nll(raw, residual, loss, grad, work):
+    """Negative log-likelihood of a normal distribution, given what `_residual` returns."""
+    z, inverse, rho = residual
+    np.multiply(z, inverse, out=inverse)
+    np.negative(inverse, out=grad[..., 0])
+    np.multiply(z, z, out=z)
+    np.subtract(1.0, z, out=grad[..., 1])
+    np.multiply(z, 0.5, out=loss)
+    loss += rho
+    loss += HALF_LOG_2PI
+    release(raw[..., 1], rho, grad[..., 1], work)
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ class LogNormal(LocationScale):
     def _nll(self, y, raw, loss, grad, work):
         log_y = work("log y", y.shape, y.dtype)
         np.log(y, out=log_y)
-        Normal._nll(self, log_y, raw, loss, grad, work)
+        _normal_nll(raw, self._residual(log_y, raw, work), loss, grad, work)
         loss += log_y[:, 0]
         release(raw[..., 0], self._mu(raw), grad[..., 0], work)
 
