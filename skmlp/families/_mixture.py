@@ -86,11 +86,14 @@ class Mixture(Law):
         return np.sort(each.reshape(*each.shape[:-2], each.shape[-2] * each.shape[-1]), axis=-1)
 
     def sample(self, p, n, rng):
-        batch = self.batch(p)
-        u = rng.random((*batch, n, 1))
-        chosen = np.sum(u > np.cumsum(p["weights"], axis=-1)[..., np.newaxis, :-1], axis=-1)
+        chosen = self._chosen(p, n, rng)
         values = self.component.sample(self.parts(p), n, rng)
         return np.take_along_axis(values, chosen[..., np.newaxis, :], axis=-2)[..., 0, :]
+
+    def _chosen(self, p, n, rng):
+        """Random components by their weights, (*batch, n)."""
+        u = rng.random((*self.batch(p), n, 1))
+        return np.sum(u > np.cumsum(p["weights"], axis=-1)[..., np.newaxis, :-1], axis=-1)
 
     def crps(self, p, y):
         closed = self.component.crps_of_mixture(self.parts(p), p["weights"], y)

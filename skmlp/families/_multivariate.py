@@ -338,8 +338,7 @@ class MultivariateMixture(VectorLaw, Mixture):
         return within + np.einsum("...k,...ki,...kj->...ij", p["weights"], step, step)
 
     def sample(self, p, n, rng):
-        u = rng.random((*self.batch(p), n, 1))
-        chosen = np.sum(u > np.cumsum(p["weights"], axis=-1)[..., np.newaxis, :-1], axis=-1)
+        chosen = self._chosen(p, n, rng)
         values = self.component.sample(self.parts(p), n, rng)
         chosen = chosen[..., np.newaxis, np.newaxis, :]
         return np.take_along_axis(values, chosen, axis=-3)[..., 0, :, :]
