@@ -30,6 +30,10 @@ class Rows(ABC):
         """Shuffle the positions in `order` in place."""
         rng.shuffle(order)
 
+    def arranged(self, index):
+        """The positions at `index` (a slice or an int array) in the order `take` wants them in."""
+        return index
+
 
 class DenseRows(Rows):
     """An array in memory that already is what the network shall see."""
@@ -163,7 +167,7 @@ class TrainingSet:
         order = self.index if order is None else order
         for start in range(0, len(self), batch_size):
             part = slice(start, min(start + batch_size, len(self)))
-            part = part if order is None else order[part]
+            part = self.rows.arranged(part if order is None else order[part])
             x = self.rows.take(part, work)
             y = self._target(part, x, work)
             if self.weight is None:

@@ -25,9 +25,12 @@ class Layer(ABC):
         Whether in training the layer puts out a corrupted copy of its input.
     blocks : tuple of Block
         The parameters, in the order in which `backward` writes their gradients.
+    reads_side : bool
+        Whether the layer has a side input, see `skmlp._engine.modulated`.
     """
 
     keeps_output = False
+    reads_side = False
     corrupts = False
     blocks = ()
 

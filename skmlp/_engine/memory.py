@@ -32,10 +32,31 @@ class Block:
         return replace(self, transposed=not self.transposed)
 
     def view(self, array):
-        """View of shape (members, *shape) into `array` of shape (members, P)."""
-        part = array[:, self.offset : self.offset + self.size]
-        part = part.reshape(len(array), *self.shape)
+        """View of shape (members, *shape) into `array` of shape (members, P).
+
+        `array` may have more leading axes.
+        """
+        part = array[..., self.offset : self.offset + self.size]
+        part = part.reshape(*array.shape[:-1], *self.shape)
         return part.swapaxes(-1, -2) if self.transposed else part
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some neighbouring columns of a block, each row of them as a rectangle of its own."""
+
+    block: Block
+    start: int
+    shape: tuple
+
+    @property
+    def offset(self):
+        return self.block.offset + self.start
+
+    def view(self, array):
+        """View of shape (members, rows of the block, *shape)."""
+        part = self.block.view(array)[..., self.start : self.start + int(np.prod(self.shape))]
+        return part.reshape(*part.shape[:-1], *self.shape)
 
 
 class Layout:
@@ -48,6 +69,10 @@ class Layout:
         block = Block(self.size, shape)
         self.size += block.size
         return block
+
+    def align(self, n):
+        """Leave a gap, so that the next block begins at a multiple of n."""
+        self.size = -(-self.size // n) * n
 
 
 class Scratch:
@@ -100,6 +125,8 @@ class Space:
         Whether anybody reads the gradient with respect to the layer's input.
     adds : frozenset of int
         Offsets of the blocks whose gradient another layer has written before.
+    side : Side or None
+        What layers with a side input read.
     """
 
     members: int
@@ -111,6 +138,7 @@ class Space:
     in_place: bool = False
     input_grad: bool = True
     adds: frozenset = field(default_factory=frozenset)
+    side: object = None
 
     def array(self, name, width):
         """Array of shape (members, rows, width) that belongs to this layer."""

@@ -77,6 +77,15 @@ class Network:
             d = layer.tangent_backward(theta, d, cache, grad)
         return d
 
+    def workspace(self, members, dtype, **options):
+        """Everything that passes over batches need; for the options see `Workspace`."""
+        return Workspace(self, members, dtype, **options)
+
+    def start_from(self, theta, raw):
+        """Let all members put out the constant `raw` where weights are 0, in place."""
+        dense = self.layers[self.dense_positions()[-1]]
+        dense.bias.view(theta)[...] = raw
+
     def initial(self, rngs):
         """Starting theta of shape (len(rngs), P) in float64, one generator per member."""
         theta = np.zeros((len(rngs), self.n_params))
@@ -117,6 +126,8 @@ class Workspace:
         Whether all passes add to the gradient, which the caller then zeroes.
     kept : frozenset of int
         Depths whose output somebody else reads after the forward pass.
+    side : Side, optional
+        What layers with a side input read.
     """
 
     def __init__(
@@ -130,11 +141,12 @@ class Workspace:
         input_grad=False,
         accumulate=False,
         kept=frozenset(),
+        side=None,
     ):
         self.network = network
         self.members = members
         self.work = Scratch(dtype)
-        self._options = {"training": training, "rngs": tuple(rngs)}
+        self._options = {"training": training, "rngs": tuple(rngs), "side": side}
         self._input_grad = input_grad
         self._adds = network.adds(accumulate)
         self._kept = kept
@@ -161,7 +173,8 @@ class Workspace:
                 self.work,
                 path=(i,),
                 in_place=in_place,
-                input_grad=self._input_grad or any(before.blocks for before in layers[:i]),
+                input_grad=self._input_grad
+                or any(before.blocks or before.reads_side for before in layers[:i]),
                 adds=adds,
                 **self._options,
             )
@@ -231,7 +244,7 @@ def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=Non
     What is yielded is overwritten by the next block.
     """
     members = len(theta)
-    workspace = workspace or Workspace(network, members, theta.dtype)
+    workspace = workspace or network.workspace(members, theta.dtype)
     n = len(rows) if index is None else len(index)
     block = block or block_rows(network, members)
     for start in range(0, n, block):

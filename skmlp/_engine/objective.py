@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .memory import Scratch
-from .network import Workspace, block_rows
+from .network import block_rows
 from .penalties import L2
 
 
@@ -34,8 +34,7 @@ class Objective:
 
         def pass_for(clean, training):
             penalties = [penalty for penalty in self.penalties if penalty.clean == clean]
-            return Workspace(
-                self.network,
+            return self.network.workspace(
                 members,
                 dtype,
                 input_grad=any(penalty.input_grad for penalty in penalties),
@@ -86,7 +85,7 @@ class Objective:
             self._pass_without_noise(theta, x, weight, workspace.clean, values, grad)
         return values
 
-    def finish(self, theta, values, grad, weight_sum, work):
+    def finish(self, theta, values, grad, weight_sum, workspace):
         """Add the penalty on parameters to sums over rows and turn the values into means.
 
         Returns
@@ -96,7 +95,7 @@ class Objective:
             By which the gradient, left as a sum, is still to be multiplied.
         """
         if self.alpha > 0:
-            values = values + L2(self.alpha).add(self.network, theta, grad, work)
+            values = values + L2(self.alpha).add(self.network, theta, grad, workspace.work)
         return values / weight_sum, 1.0 / weight_sum
 
     def over(self, theta, data, workspace, grad):
@@ -111,7 +110,7 @@ class Objective:
             values = values + self.value_and_grad(theta, x, y, weight, workspace, part)
             grad += part
             total += weight_sum
-        return self.finish(theta, values, grad, total, workspace.work)
+        return self.finish(theta, values, grad, total, workspace)
 
     def mean_loss(self, theta, data, workspace, collect=False):
         """Mean loss of each member over a data set, block by block, without penalties.

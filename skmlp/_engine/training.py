@@ -181,7 +181,7 @@ class _Epoch:
         x, y, weight, weight_sum = batch
         theta = state.theta
         values = self.objective.value_and_grad(theta, x, y, weight, self.workspace, grad)
-        means, scale = self.objective.finish(theta, values, grad, weight_sum, self.workspace.work)
+        means, scale = self.objective.finish(theta, values, grad, weight_sum, self.workspace)
         if self.moving is not None:
             grad *= self.moving
         if plan.max_grad_norm is not None:

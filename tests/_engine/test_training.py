@@ -130,7 +130,7 @@ def test_a_dense_step_allocates_nothing_that_grows_with_the_batch(activation, lo
                 tracemalloc.start()
             x, target, weight, total = next(batches)
             values = objective.value_and_grad(state.theta, x, target, weight, workspace, grad)
-            _, scale = objective.finish(state.theta, values, grad, total, workspace.work)
+            _, scale = objective.finish(state.theta, values, grad, total, workspace)
             optimizer.step(state.theta, grad, state.moments, 0.001, step, scale)
         highest = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

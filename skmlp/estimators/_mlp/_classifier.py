@@ -4,44 +4,19 @@ from numbers import Real
 
 import numpy as np
 from sklearn import neural_network
-from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 
 from ..._sklearn_compat import Interval, StrOptions, _fit_context
 from ...losses import CLASSIFICATION_LOSSES
 from .._availability import available_with
 from .._base import BaseMLP
+from .._classification import Classification, kind_of
 from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
 from .._hidden import HiddenFeatures
-from .._labels import (
-    check_known,
-    check_labels,
-    check_same_classes,
-    class_factors,
-    encode,
-    find_classes,
-)
-from .._recipe import check_incremental, check_loss_parameters
-from .._vocabulary import build, restore
+from .._recipe import check_incremental
 from ._given import check_layers, parameters_from, set_weights, take_over
 
 
-def _has_probabilities(estimator):
-    """Condition of the methods for probabilities: of the fitted loss, else of the parameter."""
-    loss = estimator.loss
-    if hasattr(estimator, "_loss"):
-        classes = [restore(estimator._loss)]
-    else:
-        classes = CLASSIFICATION_LOSSES[loss].values()
-    if not any(cls.probabilistic for cls in classes):
-        raise AttributeError(
-            "This is a margin loss, which gives no probabilities; use decision_function, fit with "
-            "loss='log_loss', or use CalibratedClassifierCV."
-        )
-    return True
-
-
-class MLPClassifier(ClassifierMixin, HiddenFeatures, StartsFromEncoder, BaseMLP):
+class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
     """Multilayer perceptron for classification.
 
     g(x) = W_L a_{L-1} + b_L, a_k = activation(W_k a_{k-1} + b_k), a_0 = x scaled; probabilities
@@ -417,7 +392,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, StartsFromEncoder, BaseMLP)
         estimator._validate_params()
         if classes.ndim != 1 or not np.array_equal(classes, np.unique(classes)):
             raise ValueError(f"classes must be distinct and in increasing order, got {classes}.")
-        estimator.classes_, estimator._kind = classes, _kind(multilabel, len(classes))
+        estimator.classes_, estimator._kind = classes, kind_of(multilabel, len(classes))
         expected, n_outputs = len(classes), coefs[-1].shape[1]
         if estimator._kind == "binary":
             expected = 1
@@ -445,174 +420,5 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, StartsFromEncoder, BaseMLP)
         -------
         self : object
         """
-        if classes is None and not hasattr(self, "theta_"):
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} cannot act in partial_fit, which does not see "
-                "all rows. Give a dict of weights, or sample_weight."
-            )
+        self._check_partial_fit(classes)
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
-
-    def decision_function(self, X):
-        """Raw outputs: logits of log_loss, or the functions g of margin losses.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One column for two classes, positive in favour of ``classes_[1]``.
-        """
-        raw = self._raw(X)
-        return raw[:, 0] if self._kind == "binary" else raw
-
-    def predict(self, X):
-        """Predict labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-        """
-        raw = self._raw(X)
-        if self._kind == "multilabel":
-            return (raw > 0).astype(int)
-        codes = raw.argmax(axis=1) if self._kind == "multiclass" else (raw[:, 0] > 0).astype(int)
-        # One class only: the network may say what it likes.
-        return self.classes_[np.minimum(codes, len(self.classes_) - 1)]
-
-    @available_if(_has_probabilities)
-    def predict_proba(self, X):
-        """Probabilities of the classes, or of each label being present.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-        """
-        raw = self._raw(X)
-        return self._both_classes(raw, restore(self._loss).predict)
-
-    @available_if(_has_probabilities)
-    def predict_log_proba(self, X):
-        """Logarithms of `predict_proba`, computed without going through it, so always finite.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-        """
-        raw = self._raw(X)
-        return self._both_classes(raw, restore(self._loss).log_proba)
-
-    def _both_classes(self, raw, function):
-        """`function` of the raw outputs; a single logit z stands for both classes by -z and z."""
-        if len(self.classes_) == 1:
-            return function(np.full_like(raw, np.inf))
-        return function(np.concatenate([-raw, raw], axis=1) if self._kind == "binary" else raw)
-
-    def _encode_target(self, y, going_on, classes):
-        y, multilabel = check_labels(y)
-        if going_on is None:
-            found = find_classes(y, multilabel, classes)
-            if classes is not None:
-                check_known(y, multilabel, found)
-            self.classes_ = found
-            self._kind = _kind(multilabel, len(found))
-            return encode(y, self._kind, self.classes_)
-        if multilabel != (self._kind == "multilabel"):
-            now, then = ("multilabel", "not") if multilabel else ("not multilabel", "it")
-            raise ValueError(f"y is {now}, but in the first call {then} was. Use a new estimator.")
-        if classes is not None and set(np.unique(classes)) != set(self.classes_):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
-                f"{self.classes_!r}"
-            )
-        # A chunk and a validation set may lack a class, a warm start must not.
-        if going_on == "fit":
-            check_same_classes(y, multilabel, self.classes_)
-        else:
-            name = "y_val" if going_on == "X_val" else "y"
-            check_known(y, multilabel, self.classes_, name)
-        return encode(y, self._kind, self.classes_)
-
-    def _codes(self, target):
-        """Class codes of encoded targets, None for multilabel ones."""
-        if self._kind == "multilabel":
-            return None
-        return target if target.ndim == 1 else target[:, 0].astype(int)
-
-    def _n_targets(self, sample):
-        return len(self.classes_) if self._kind == "multiclass" else sample.target.shape[1]
-
-    def _class_factors(self, target, weight):
-        if self.class_weight is None:
-            return None
-        if self._kind == "multilabel":
-            raise ValueError(
-                f"class_weight={self.class_weight!r} cannot act on a multilabel y, whose rows "
-                "belong to no single class; use sample_weight."
-            )
-        return class_factors(self.class_weight, self._codes(target), self.classes_, weight)
-
-    def _class_weighted(self, weight, target, factors):
-        if factors is None:
-            return weight
-        weight = factors[self._codes(target)] * (1.0 if weight is None else weight)
-        if not weight.any():
-            raise ValueError(
-                f"class_weight={self.class_weight!r} leaves no row with a positive weight."
-            )
-        return weight
-
-    def _strata(self, target, index):
-        codes = self._codes(target)
-        return {} if codes is None else {"codes": codes[index], "labels": self.classes_}
-
-    def _make_loss(self):
-        kinds = CLASSIFICATION_LOSSES[self.loss]
-        if self._kind not in kinds:
-            able = [name for name, others in CLASSIFICATION_LOSSES.items() if self._kind in others]
-            raise ValueError(
-                f"loss={self.loss!r} is for {' and '.join(kinds)} targets, but y is {self._kind} "
-                f"with {len(self.classes_)} classes. Use one of {able}."
-            )
-        loss = build(kinds[self._kind], self)
-        homes = {name: tuple(kinds.values()) for name, kinds in CLASSIFICATION_LOSSES.items()}
-        check_loss_parameters(self, loss, ("margin", "label_smoothing"), homes)
-        return loss
-
-    def _watched_score(self, loss):
-        # Accuracy for the loss scikit-learn's MLPClassifier has.
-        return _accuracy if loss.probabilistic else None
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
-
-def _kind(multilabel, n_classes):
-    if multilabel:
-        return "multilabel"
-    return "multiclass" if n_classes > 2 else "binary"
-
-
-def _accuracy(raw, y, weight):
-    if y.ndim == 1:
-        right = raw.argmax(axis=1) == y
-    else:
-        right = ((raw > 0) == (y > 0.5)).all(axis=1)
-    return np.average(right, weights=weight)
