@@ -6,6 +6,8 @@ from .estimators import (
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
     DensityRegressor,
+    HypernetworkClassifier,
+    HypernetworkRegressor,
     MLPClassifier,
     MLPRegressor,
 )
@@ -14,6 +16,8 @@ __all__ = [
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "DensityRegressor",
+    "HypernetworkClassifier",
+    "HypernetworkRegressor",
     "MLPClassifier",
     "MLPRegressor",
     "show_versions",

@@ -5,6 +5,7 @@ the callbacks of scikit-learn 1.9, which are experimental there.
 """
 
 from sklearn.base import _fit_context
+from sklearn.utils._indexing import _get_column_indices, _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_container_adapter
 from sklearn.utils.validation import validate_data
@@ -24,6 +25,8 @@ __all__ = [
     "Options",
     "StrOptions",
     "_fit_context",
+    "_get_column_indices",
+    "_safe_indexing",
     "as_table",
     "open_callbacks",
     "validate_data",

@@ -66,7 +66,7 @@ def test_documented_attributes_exist_after_fit(estimator):
     # Names of features exist only for tables that have them, an encoder only with one, a
     # calibration only after calibrate; the rest is computed on access.
     on_access = {"feature_names_in_", "encoder_", "coefs_", "intercepts_", "estimators_"}
-    on_access |= {"n_components_", "calibration_"}
+    on_access |= {"n_components_", "calibration_", "task_embeddings_"}
     assert described - on_access == public
 
 

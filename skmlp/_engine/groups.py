@@ -70,19 +70,18 @@ class TaskRows(Rows):
         Codes of the tasks.
     features, context : ndarray of int
         Columns of `rows` that are the network's input and the context.
+    width : int
+        Number of columns of `rows`.
     allowed : ndarray of bool of shape (n_tasks, n_raw) or None
     """
 
-    def __init__(self, rows, groups, tasks, features, context, allowed=None):
+    def __init__(self, rows, groups, tasks, features, context, width, allowed=None):
         self.rows, self.groups, self.tasks = rows, groups, tasks
         self.context, self.allowed = context, allowed
-        self.features = None if len(features) == self._width() else features
+        self.features = None if len(features) == width else features
 
     def __len__(self):
         return len(self.rows)
-
-    def _width(self):
-        return self.rows.X.shape[1]
 
     def arranged(self, index):
         if isinstance(index, slice):

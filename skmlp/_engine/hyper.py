@@ -1,14 +1,14 @@
 """A network whose parameters are written by another network."""
 
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from .groups import GroupedRows
-from .layers import Activate, Dense, Dropout, Layer
-from .memory import Block, Cache, Layout, Part, Scratch
-from .modulated import Allowed, FilmDense, GroupedDense, LowRankDense, RowwiseDense, Side
+from .layers import Dense, Layer
+from .memory import Block, Cache, Scratch
+from .modulated import GroupedDense, Side
 from .network import Network, Workspace
 
 # So many written parameters exist at a time, about 32 MB in float64; batches that need more are
@@ -160,18 +160,28 @@ class HyperNetwork(Network):
         has, never forms them.
     n_values : int
         Number of values that are written for a group, gaps between chunks included.
-    factor : ndarray of shape (n_values,) or None
-        By which what chunks put out is multiplied.
-    mean, sd : ndarray of shape (1, n_values)
-        Of what is written at the start.
+    gains : tuple of float
+        Of the main network's dense layers: how large the weights are at the start.
+    chunked : bool
+        Whether one output layer writes all chunks.
     """
 
     told: Told
     ways: tuple
     n_values: int
-    mean: np.ndarray = field(compare=False)
-    sd: np.ndarray = field(compare=False)
-    factor: np.ndarray | None = field(compare=False, default=None)
+    gains: tuple
+    chunked: bool
+
+    @cached_property
+    def factor(self):
+        """By which what chunks put out is multiplied, (n_values,), or None.
+
+        The common output layer cannot know how large the weights of a layer are to be.
+        """
+        if not self.chunked:
+            return None
+        sd = self._start()[1][0]
+        return np.where(sd > 0, sd, 1.0)
 
     @property
     def n_learned(self):
@@ -196,7 +206,7 @@ class HyperNetwork(Network):
 
     def forward(self, theta, x, caches, stop=None):
         caches.batch = x
-        way, at_once = self._choose(x, len(theta))
+        way, at_once = self._way(x), self.groups_at_once(len(theta))
         if way or len(x) <= at_once:
             caches.parts = None
             return self._forward(way, theta, x, caches)
@@ -209,7 +219,7 @@ class HyperNetwork(Network):
         return out
 
     def backward(self, theta, d, caches, grad, stop=None, extra=None):
-        way, _ = self._choose(caches.batch, len(theta))
+        way = self._way(caches.batch)
         if caches.parts is None:
             self._backward(way, theta, d, caches, grad)
             return
@@ -221,6 +231,10 @@ class HyperNetwork(Network):
             total += grad
         np.copyto(grad, total)
 
+    def groups_at_once(self, members):
+        """For how many groups what is written fits into memory."""
+        return max(1, WRITTEN_AT_ONCE // (members * max(self.n_values, self.n_main)))
+
     def written(self, theta, groups, caches):
         """Values that are written for the groups, (members, groups, n_values)."""
         return self._write(0, theta, groups, caches)
@@ -228,8 +242,8 @@ class HyperNetwork(Network):
     def written_backward(self, theta, d_values, caches, grad):
         """Overwrite `grad` by the gradient that follows from one of the last values written."""
         writer = self.ways[0].writer
-        if self.factor is not None:
-            d_values *= self.factor
+        if self.chunked:
+            d_values *= caches.factor
         n_rows = d_values.shape[1] * sum(self.told.chunks)
         d = d_values.reshape(len(theta), n_rows, -1)
         grad.fill(0.0)
@@ -256,6 +270,13 @@ class HyperNetwork(Network):
             self._begin(one, rng)
         return theta
 
+    def _start(self):
+        """Means and standard deviations of what is written at the start, (1, n_values) each."""
+        start = np.zeros((2, 1, self.n_values))
+        for i, gain in zip(self.dense_positions(), self.gains, strict=True):
+            self.layers[i].begin(*start, gain)
+        return start
+
     def _begin(self, theta, rng):
         """Let what is written start with the means and standard deviations of the main layers.
 
@@ -268,7 +289,7 @@ class HyperNetwork(Network):
         caches = Workspace(body, 1, np.float64).caches(n_rows)
         h = body.forward(theta, told, caches)
         size = np.sqrt(head.n_in * np.mean(np.square(h))) or 1.0
-        mean, sd = (0.0, 1.0) if self.factor is not None else (self.mean, self.sd)
+        mean, sd = (0.0, 1.0) if self.chunked else self._start()
         head.weight.view(theta)[...] = rng.normal(size=head.weight.shape) * (sd / size)
         head.bias.view(theta)[...] = mean
 
@@ -284,18 +305,17 @@ class HyperNetwork(Network):
             rng.normal(size=(1, n, self.told.n_context)),
         )
 
-    def _choose(self, x, members):
-        """Which way suits the batch, and how many groups can be written at once."""
-        rowwise = len(self.ways) > 1 and 2 * len(x) > x.n_rows
-        return int(rowwise), max(1, WRITTEN_AT_ONCE // (members * self.n_values))
+    def _way(self, x):
+        """Which way suits the batch."""
+        return int(len(self.ways) > 1 and 2 * len(x) > x.n_rows)
 
     def _write(self, way, theta, x, caches):
         n_rows = len(x) * (1 if way else sum(self.told.chunks))
         writer = self.ways[way].writer
         values = writer.forward(theta, x, caches.writers[way].caches(n_rows))
         values = values.reshape(len(theta), len(x), -1)
-        if self.factor is not None:
-            values = np.multiply(values, self.factor, out=caches.work("values", values.shape))
+        if self.chunked:
+            values = np.multiply(values, caches.factor, out=caches.work("values", values.shape))
         return values
 
     def _forward(self, way, theta, x, caches):
@@ -308,12 +328,12 @@ class HyperNetwork(Network):
 
     def _backward(self, way, theta, d, caches, grad):
         side, n_rows = caches.sides[way], d.shape[1]
-        if way or self.factor is not None:
+        if way or self.chunked:
             # One adds, the other leaves gaps.
             side.grad.fill(0.0)
         self.ways[way].main.backward(theta, d, caches.mains[way].caches(n_rows), grad)
-        if self.factor is not None:
-            side.grad *= self.factor
+        if self.chunked:
+            side.grad *= caches.factor
         n_written = side.grad.shape[1] * (1 if way else sum(self.told.chunks))
         d = side.grad.reshape(len(theta), n_written, -1)
         self.ways[way].writer.backward(theta, d, caches.writers[way].caches(n_written), grad)
@@ -328,6 +348,7 @@ class HyperWorkspace:
     def __init__(self, network, members, dtype, *, rngs=(), **options):
         self.network, self.members, self.rngs = network, members, tuple(rngs)
         self.work = Scratch(dtype)
+        self.factor = network.factor.astype(dtype) if network.chunked else None
         self.batch = self.parts = None
         self.sides = [Side() for _ in network.ways]
         self.writers = [Workspace(way.writer, members, dtype) for way in network.ways]
@@ -339,202 +360,3 @@ class HyperWorkspace:
     def caches(self, rows):
         """The workspace itself: how many groups there are is known with the batch."""
         return self
-
-
-@dataclass(frozen=True)
-class Full:
-    """All weights and biases of the main network are written, each by an output of its own."""
-
-    chunk = code = None
-    layer = GroupedDense
-
-    def written(self, values, n_in, n_out):
-        """Blocks of a dense layer in what is written."""
-        return {"weight": values.block(n_in, n_out), "bias": values.block(1, n_out)}
-
-    def weights(self, layout, n_in, n_out):
-        """Blocks of weights that the groups share."""
-        return {}
-
-    def biases(self, layout, n_out):
-        """Blocks of biases that the groups share."""
-        return {}
-
-    def drawn(self, initializer, gain):
-        """How shared weights are drawn."""
-        return {}
-
-
-@dataclass(frozen=True)
-class Chunked(Full):
-    """The same written in chunks of one size by one output layer, which is told which chunk.
-
-    Chunks never reach from one layer into the next (Ha, Dai and Le 2017; von Oswald et al. 2020).
-    """
-
-    chunk: int
-    code: int
-
-    def written(self, values, n_in, n_out):
-        values.align(self.chunk)
-        blocks = super().written(values, n_in, n_out)
-        values.align(self.chunk)
-        return blocks
-
-
-@dataclass(frozen=True)
-class LowRank(Full):
-    """The groups share W, U and V; written are the diagonal of a product and the biases."""
-
-    rank: int
-    layer = LowRankDense
-
-    def written(self, values, n_in, n_out):
-        return {"strengths": values.block(1, self.rank), "shift": values.block(1, n_out)}
-
-    def weights(self, layout, n_in, n_out):
-        return {
-            "weight": layout.block(n_in, n_out),
-            "left": layout.block(n_in, self.rank),
-            "right": layout.block(self.rank, n_out),
-        }
-
-    def drawn(self, initializer, gain):
-        return {"initializer": initializer, "gain": gain}
-
-
-@dataclass(frozen=True)
-class Film(Full):
-    """The groups share weights and biases; written are a scale and a shift of every unit."""
-
-    layer = FilmDense
-
-    def written(self, values, n_in, n_out):
-        return {"strengths": values.block(1, n_out), "shift": values.block(1, n_out)}
-
-    def weights(self, layout, n_in, n_out):
-        return {"weight": layout.block(n_in, n_out)}
-
-    def biases(self, layout, n_out):
-        return {"bias": layout.block(1, n_out)}
-
-    def drawn(self, initializer, gain):
-        return {"initializer": initializer, "gain": gain}
-
-
-@lru_cache(maxsize=64)
-def hyper_network(
-    sizes,
-    activations,
-    initializers,
-    modulation,
-    body_sizes,
-    body_activations,
-    body_initializers,
-    *,
-    n_tasks=0,
-    embedding=0,
-    n_context=0,
-    dropout=(),
-):
-    """A main network and the one that writes (some of) its parameters.
-
-    Parameters
-    ----------
-    sizes, activations, initializers, dropout
-        Of the main network, as `multilayer_perceptron` takes them.
-    modulation : Full, Chunked, LowRank or Film
-    body_sizes, body_activations, body_initializers : tuples
-        Hidden layers of the writing network.
-    n_tasks, embedding, n_context : int
-        Rows and columns of the table of embeddings, and columns of context.
-    """
-    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
-    values, layout = Layout(), Layout()
-    written, ends = [], [0]
-    for pair in pairs:
-        written.append(modulation.written(values, *pair))
-        ends.append(values.size)
-    chunk = modulation.chunk or values.size
-    chunks = tuple(np.diff(ends) // chunk) if modulation.chunk else (1,)
-    chunks = tuple(map(int, chunks))
-    embeddings = layout.block(n_tasks, embedding) if n_tasks else None
-    width = embedding * bool(n_tasks) + n_context + (modulation.code or 0)
-    body_pairs = list(zip([width, *body_sizes], [*body_sizes, chunk], strict=False))
-    body_weights = [layout.block(*pair) for pair in body_pairs]
-    weights = [modulation.weights(layout, *pair) for pair in pairs]
-    n_weights = layout.size
-    codes = [None, None]
-    if modulation.chunk:
-        codes = [layout.block(len(chunks), modulation.code)]
-        codes.append(layout.block(max(chunks), modulation.code))
-    told = Told(embeddings, n_context, *codes, chunks=chunks)
-    writer = _writer(layout, told, body_weights, body_activations, body_initializers)
-    dense = [
-        modulation.layer(
-            **weights[k],
-            **written[k],
-            **modulation.biases(layout, pairs[k][1]),
-            **modulation.drawn(*initializers[k]),
-        )
-        for k in range(len(pairs))
-    ]
-    start = np.zeros((2, 1, values.size))
-    for k, layer in enumerate(dense):
-        layer.begin(*start, activations[min(k, len(activations) - 1)].gain if activations else 1.0)
-    layers = _main(layout, dense, activations, dropout, sizes[-1])
-    size = layout.size
-    main = Network(layers, size, n_weights)
-    ways = [Way(Network(writer, size, n_weights), main)]
-    if type(modulation) is Full:
-        ways.append(_rowwise(ways[0], written))
-    factor = np.where(start[1, 0] > 0, start[1, 0], 1.0) if modulation.chunk else None
-    return HyperNetwork(
-        layers, size, n_weights, told, tuple(ways), values.size, *start, factor=factor
-    )
-
-
-def _writer(layout, told, weights, activations, initializers):
-    """Layers of the writing network."""
-    layers = [told]
-    for weight, activation, (initializer, gain) in zip(
-        weights[:-1], activations, initializers, strict=True
-    ):
-        n_out = weight.shape[1]
-        layers.append(Dense(weight, layout.block(1, n_out), initializer=initializer, gain=gain))
-        slopes = activation.n_slopes(n_out)
-        layers.append(Activate(activation, n_out, layout.block(1, slopes) if slopes else None))
-    layers.append(Dense(weights[-1], layout.block(1, weights[-1].shape[1])))
-    return tuple(layers)
-
-
-def _main(layout, dense, activations, dropout, n_raw):
-    """Layers of the main network."""
-    layers = []
-    for k, layer in enumerate(dense):
-        layers.append(layer)
-        if k < len(activations):
-            slopes = activations[k].n_slopes(layer.n_out)
-            block = layout.block(1, slopes) if slopes else None
-            layers.append(Activate(activations[k], layer.n_out, block))
-        if k < len(dropout) and dropout[k] > 0:
-            layers.append(Dropout(dropout[k], layer.n_out))
-    return (*layers, Offset(layout.block(1, n_raw)), Allowed(n_raw))
-
-
-def _rowwise(joint, written):
-    """The way of full modulation that forms no weights, over the same theta."""
-    *body, head = joint.writer.layers
-    blocks = iter(written)
-
-    def parts(block):
-        return tuple(Part(held, block.offset, block.shape) for held in (head.weight, head.bias))
-
-    layers = []
-    for layer in joint.main.layers:
-        if isinstance(layer, GroupedDense):
-            own = next(blocks)
-            layer = RowwiseDense(*parts(own["weight"]), *parts(own["bias"]))
-        layers.append(layer)
-    size, n_weights = joint.main.n_params, joint.main.n_weights
-    return Way(Network(tuple(body), size, n_weights), Network(tuple(layers), size, n_weights))

@@ -121,7 +121,7 @@ class Objective:
         block = block_rows(self.network, len(theta))
         for x, y, weight, weight_sum in data.batches(block, None, workspace.work):
             raw = self.network.forward(theta, x, workspace.caches(len(y)))
-            values += _row_losses(self.loss, y, raw, weight, workspace.work).sum(axis=1)
+            values += row_losses(self.loss, y, raw, weight, workspace.work).sum(axis=1)
             total += weight_sum
             if collect:
                 outputs.append(raw.copy())
@@ -153,11 +153,12 @@ class Objective:
 
 def mean_loss(loss, y, raw, weight=None):
     """Weighted mean of a loss over rows, in float64, for raw outputs (members, rows, n_raw)."""
-    values = _row_losses(loss, y, raw, weight, Scratch(raw.dtype)).sum(axis=1)
+    values = row_losses(loss, y, raw, weight, Scratch(raw.dtype)).sum(axis=1)
     return values / (len(y) if weight is None else np.sum(weight, dtype=np.float64))
 
 
-def _row_losses(loss, y, raw, weight, work):
+def row_losses(loss, y, raw, weight, work):
+    """Weighted losses of rows, (members, rows), in float64."""
     losses, grad = work("losses", raw.shape[:2]), work("d raw", raw.shape)
     loss.loss_grad(y, raw, losses, grad, work)
     losses = losses.astype(np.float64)

@@ -15,11 +15,11 @@ from .._engine.training import TrainState, train
 from .._sklearn_compat import CallbackSupportMixin, _fit_context, open_callbacks, validate_data
 from ._callbacks import callbacks_of, identity_of
 from ._design import Design, check_same_design
-from ._effective import reexpress, set_output_bias
+from ._effective import reexpress
 from ._model import NetworkModel, fitted_model
 from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
-from ._recipe import Layers, Recipe, check_same_model, is_stochastic, network_of, plan_of
+from ._recipe import Layers, Recipe, check_same_model, is_stochastic, plan_of
 from ._sample import Sample, check_same_targets, is_far_outside, naming, row_keys
 from ._validation import check_dimensions, check_numbers, check_sample_weight, is_mapped
 from ._watch import Watch, score_of, split, split_by
@@ -36,6 +36,9 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
 
     # Regressors have a parameter of this name; the losses of the others ignore it.
     target_scaling = True
+
+    # Which sparse X `fit` takes, or False.
+    _accept_sparse = "csr"
 
     # The parameter that says what raw outputs mean.
     _loss_parameter = "loss"
@@ -92,8 +95,8 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         sample, held_out = self._hold_out(sample, validation, seeds[2], incremental)
         self._before_network(sample, seeds, resumed)
         loss = self._fitted_loss(sample, resumed)
-        model = recipe.model(sample.X.shape[1], loss.n_raw(self._n_targets(sample)))
-        network = network_of(model)
+        model = self._described(recipe, sample, loss.n_raw(self._n_targets(sample)))
+        network = self._network_of(model)
         design, theta, loss = self._prepare(sample, loss, model, resumed)
         data = sample.training_set(design, theta.dtype)
         state = self._start(theta, recipe.optimizer, seeds, resumed, incremental)
@@ -118,6 +121,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
             state, members, before, len(data), recipe.optimizer, incremental, self._averages()
         )
         self.__dict__.update(left)
+        self._after_training(objective, data)
         return self
 
     # What estimators with more than hidden layers between X and y answer in their own way.
@@ -140,10 +144,14 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
     def _before_network(self, sample, seeds, resumed):
         """What has to be known of the training rows before there is a network."""
 
+    def _described(self, recipe, sample, n_raw):
+        """The network in plain values."""
+        return recipe.model(sample.X.shape[1], n_raw)
+
     def _initialize(self, theta, network, loss, data, n_targets, rngs):
         """Draw theta in place; the output starts at the best constant."""
         drawn = network.initial(rngs)
-        set_output_bias(network, drawn, loss.init_raw(*data.targets(), n_targets))
+        network.start_from(drawn, loss.init_raw(*data.targets(), n_targets))
         theta[...] = drawn
 
     def _given_start(self):
@@ -160,6 +168,9 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         """Run the solver; `fresh` tells a whole fit from new weights."""
         run = train if plan.optimizer.stochastic else train_lbfgs
         run(objective, data, state, plan, watch=watch, callbacks=callbacks)
+
+    def _after_training(self, objective, data):
+        """What else is to be known of the training rows once there is a model."""
 
     def _sample(self, X, y, sample_weight, going_on=None, classes=None, like=None):
         """Checked and encoded rows. Those of weight 0 are as if they were not there.
@@ -235,7 +246,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
             self,
             X,
             y,
-            accept_sparse="csr",
+            accept_sparse=self._accept_sparse,
             dtype="numeric",
             multi_output=True,
             y_numeric=self._y_numeric,
@@ -282,10 +293,10 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         index = sample.positions()
         weight = None if sample.weight is None else sample.weight[index]
         keys = row_keys(sample.X, sample.target)[index]
-        strata = self._strata(sample.target, index)
+        strata = self._strata(sample, index)
         return split(index, fraction, seed, keys=keys, weight=weight, **strata)
 
-    def _strata(self, target, index):
+    def _strata(self, sample, index):
         """What `split` shall stratify by."""
         return {}
 
@@ -302,7 +313,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         rows = sample.X, sample.target, sample.weight, sample.index
         if not resumed:
             dtype = _compute_dtype(self.dtype, sample.X.dtype)
-            theta = np.empty((self.n_init, network_of(model).n_params), dtype)
+            theta = np.empty((self.n_init, self._network_of(model).n_params), dtype)
             return self._fit_design(loss, model, rows), theta, loss
         check_same_model(self._model, model)
         if self._averages() != (self.theta_.ndim == 2):
@@ -319,8 +330,12 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
             )
         old = Design.restore(self._design)
         check_same_design(old, *self._scalings(loss), *self._named_loss())
+        return self._followed(old, rows, self._network_of(model), theta, loss)
+
+    def _followed(self, old, rows, network, theta, loss):
+        """Design, theta and loss after more rows, which change no prediction."""
         design = old.update(*rows)
-        reexpress(network_of(model), theta, loss, old, design)
+        reexpress(network, theta, loss, old, design)
         ratio = old.target.seen_from(design.target).scale / design.target.scale
         return design, theta, loss.moved(ratio)
 
@@ -352,7 +367,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         )
 
     def _watch(self, objective, held_out, sample, data, seed):
-        plain = Objective(network_of(self._model), objective.loss.plain)
+        plain = Objective(objective.network, objective.loss.plain)
         if held_out.is_part_of(sample):
             validation = replace(data, index=held_out.index)
         else:

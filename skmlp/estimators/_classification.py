@@ -171,8 +171,8 @@ class Classification(ClassifierMixin):
             )
         return weight
 
-    def _strata(self, target, index):
-        codes = self._codes(target)
+    def _strata(self, sample, index):
+        codes = self._codes(sample.target)
         return {} if codes is None else {"codes": codes[index], "labels": self.classes_}
 
     def _make_loss(self):

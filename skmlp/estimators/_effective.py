@@ -28,6 +28,11 @@ def effective_parameters(network, theta, features, target, loss):
         Folded in float64, handed out in theta's dtype and read-only.
     """
     pairs = [dense_parameters(layer, theta) for layer in dense_layers(network)]
+    return folded(pairs, features, target, loss, theta.dtype)
+
+
+def folded(pairs, features, target, loss, dtype):
+    """The scalings folded into pairs of weights and biases; see `effective_parameters`."""
     weight, bias = pairs[0]
     if features.scale is not None:
         weight = weight / features.scale[:, np.newaxis]
@@ -35,8 +40,8 @@ def effective_parameters(network, theta, features, target, loss):
             bias = bias - features.shift @ weight
     pairs[0] = weight, bias
     pairs[-1] = target.fold(loss, *pairs[-1])
-    coefs = [_frozen(weight, theta.dtype) for weight, _ in pairs]
-    intercepts = [_frozen(bias, theta.dtype) for _, bias in pairs]
+    coefs = [_frozen(weight, dtype) for weight, _ in pairs]
+    intercepts = [_frozen(bias, dtype) for _, bias in pairs]
     return coefs, intercepts
 
 
@@ -123,8 +128,3 @@ def _reexpress_input(layer, theta, old, new):
         for row, bias in zip(theta, layer.bias.view(theta), strict=True):
             bias += step @ dense_parameters(layer, row[np.newaxis])[0]
     layer.weight.view(theta)[...] *= (new.scale / scale)[:, np.newaxis]
-
-
-def set_output_bias(network, theta, raw):
-    """Let all members start from the constant raw output `raw`."""
-    dense_layers(network)[-1].bias.view(theta)[...] = raw

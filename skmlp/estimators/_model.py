@@ -18,6 +18,9 @@ from ._vocabulary import describe, restore
 class NetworkModel(BaseEstimator):
     """The side of an estimator that needs no data to learn from."""
 
+    # How what `_model` says becomes a network.
+    _network_of = staticmethod(network_of)
+
     @property
     def coefs_(self):
         """Effective weight matrices on raw X, read-only; see `intercepts_`."""
@@ -82,7 +85,7 @@ class NetworkModel(BaseEstimator):
         """Outputs of the network or of its first layers, (members, n_samples, width)."""
         check_is_fitted(self)
         rows, theta = self._rows_of(X), np.atleast_2d(self.theta_)
-        return evaluate(network_of(self._model), theta, rows, stop=stop)
+        return evaluate(self._network_of(self._model), theta, rows, stop=stop)
 
     def _raw(self, X):
         """Raw outputs of shape (n_samples, n_outputs), those of the mean prediction of members."""
@@ -91,6 +94,19 @@ class NetworkModel(BaseEstimator):
 
     def _effective(self, name):
         check_is_fitted(self)
+        self._check_one_affine_network(name)
+        design = Design.restore(self._design)
+        network = self._network_of(self._model)
+        return effective_parameters(
+            network,
+            self.theta_[np.newaxis],
+            design.features,
+            design.target,
+            restore(self._loss),
+        )
+
+    def _check_one_affine_network(self, name):
+        """Refuse what does not exist for several networks, or behind a clip."""
         if self.theta_.ndim == 2:
             raise AttributeError(
                 f"{name} does not exist with combine_inits='average': the model is several "
@@ -102,14 +118,6 @@ class NetworkModel(BaseEstimator):
                 f"{name} does not exist with feature_scaling={design.feature_kind!r}: its smooth "
                 "clip cannot be folded into a weight matrix. Use feature_scaling='standard'."
             )
-        network = network_of(self._model)
-        return effective_parameters(
-            network,
-            self.theta_[np.newaxis],
-            design.features,
-            design.target,
-            restore(self._loss),
-        )
 
     def __getstate__(self):
         state = dict(super().__getstate__())

@@ -111,7 +111,7 @@ class Recipe:
             optimizer,
             schedule,
             layers,
-            _initializers(init, layers, optimizer),
+            initializers_of(init, layers, optimizer),
             estimator.input_scale_layer,
             estimator.parametrization == "ntk",
         )
@@ -198,7 +198,7 @@ def check_same_model(old, new):
     """Refuse to continue the training of a network of another shape."""
     remedy = "create a new estimator, or call fit with warm_start=False."
     for key, name in _SHAPE_PARAMETERS.items():
-        if old[key] != new[key]:
+        if old.get(key) != new.get(key):
             raise ValueError(
                 f"{name} has changed since the first call: the fitted network has {old[key]}, "
                 f"now {new[key]} is asked for. To change it, {remedy}"
@@ -244,6 +244,14 @@ _SHAPE_PARAMETERS = {
     "ntk": "parametrization",
     "tied": "tied_weights",
     "n_encoder": "encoder (or the layers of an autoencoder)",
+    "columns": "task_features, context_features or context_in_main",
+    "modulation": "modulation",
+    "rank": "rank",
+    "chunk": "chunk_size",
+    "code": "chunk_embedding_size",
+    "embedding": "task_embedding_size",
+    "body": "hyper_hidden_layer_sizes",
+    "body_activations": "hyper_activation",
 }
 
 
@@ -321,7 +329,7 @@ def dropout_of(dropout, n_hidden):
     return tuple(map(float, rates))
 
 
-def _initializers(init, layers, optimizer):
+def initializers_of(init, layers, optimizer):
     """Rule and gain of every dense layer; an output without activation counts as linear."""
     functions = layers.activations
     if layers.linear_output:

@@ -110,11 +110,11 @@ def check_numbers(X):
     return X
 
 
-def checked_rows(estimator, X, reset=False):
+def checked_rows(estimator, X, reset=False, sparse="csr"):
     """X without a y as an array or CSR matrix of numbers, as scikit-learn checks it."""
     check_dimensions(X)
     return check_numbers(
-        validate_data(estimator, X, accept_sparse="csr", dtype="numeric", reset=reset)
+        validate_data(estimator, X, accept_sparse=sparse, dtype="numeric", reset=reset)
     )
 
 

@@ -100,7 +100,7 @@ def split_by(splitter, X, y, index):
 FEW_DISTINCT = 8
 
 
-def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None):
+def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None, what="Classes"):
     """Positions for training and for validation.
 
     Rows that are copies of each other stay together, so that a weight of k does what k copies do,
@@ -119,6 +119,8 @@ def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None):
     codes : ndarray of int or None
         Classes, with their `labels`.
     weight : ndarray or None
+    what : str
+        What the codes stand for, for warnings.
     """
     _, first, group = np.unique(keys, return_index=True, return_inverse=True)
     if len(first) < FEW_DISTINCT:
@@ -129,8 +131,9 @@ def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None):
         classes, positions, counts = np.unique(strata, return_inverse=True, return_counts=True)
         alone = (counts[positions] == 1) & (len(classes) > 1)
         if alone.any():
-            names = ", ".join(repr(label) for label in labels[strata[alone]].tolist())
-            warn(f"Classes with a single row stay in the training part: {names}.", UserWarning)
+            names = [repr(label) for label in labels[strata[alone]].tolist()]
+            names = ", ".join(names[:10] + ["..."] * (len(names) > 10))
+            warn(f"{what} with a single row stay in the training part: {names}.", UserWarning)
     free = np.flatnonzero(~alone)
     n_validation = _size_of_validation(fraction, len(free))
     if min(n_validation, len(free) - n_validation) < len(np.unique(strata[free])):

@@ -1,0 +1,6 @@
+"""HypernetworkRegressor and HypernetworkClassifier."""
+
+from ._classifier import HypernetworkClassifier
+from ._regressor import HypernetworkRegressor
+
+__all__ = ["HypernetworkClassifier", "HypernetworkRegressor"]

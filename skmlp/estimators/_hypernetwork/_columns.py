@@ -1,0 +1,216 @@
+"""Which columns of X say what, and tasks as numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_array, check_X_y
+
+from ..._sklearn_compat import _get_column_indices, _safe_indexing, validate_data
+from .._validation import check_dimensions
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Positions of the columns of X.
+
+    Parameters
+    ----------
+    task, context, features : tuple of int
+        What identifies the task, what the hypernetwork is told, what the main network sees.
+    """
+
+    task: tuple
+    context: tuple
+    features: tuple
+
+    @classmethod
+    def of(cls, estimator, X):
+        """What the parameters of an estimator stand for in X."""
+        if len(X.shape) != 2:
+            check_array(X)  # says what is wrong
+        names = ("task_features", "context_features")
+        task, context = (_positions(name, getattr(estimator, name), X) for name in names)
+        both = sorted(set(task) & set(context))
+        if both:
+            raise ValueError(
+                f"task_features and context_features share the columns {both}. A column is either "
+                "an identifier or a number that the hypernetwork is told."
+            )
+        if estimator.context_in_main and not context:
+            raise ValueError(
+                f"context_in_main={estimator.context_in_main!r} cannot act without "
+                "context_features. Name some, or leave context_in_main at False."
+            )
+        taken = {*task, *(() if estimator.context_in_main else context)}
+        features = tuple(j for j in range(X.shape[1]) if j not in taken)
+        if not features and taken:
+            raise ValueError(
+                f"task_features={estimator.task_features!r} and context_features="
+                f"{estimator.context_features!r} take all {X.shape[1]} columns of X: nothing is "
+                "left for the main network. Set context_in_main=True, or add features."
+            )
+        return cls(task, context, features)
+
+    def state(self):
+        """The positions as lists."""
+        return [list(self.task), list(self.context), list(self.features)]
+
+    @classmethod
+    def restore(cls, state):
+        """Inverse of `state`."""
+        return cls(*map(tuple, state))
+
+
+def _positions(name, key, X):
+    if key is None:
+        return ()
+    key = key(X) if callable(key) else key
+    if isinstance(key, np.ndarray):
+        key = key.tolist()
+    try:
+        positions = _get_column_indices(X, key)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise ValueError(
+            f"{name}={getattr(key, 'tolist', lambda: key)()!r} does not tell columns of X, which "
+            f"has {X.shape[1]}: {error} Give positions, names of a DataFrame, a mask or a function."
+        ) from error
+    positions = tuple(int(j) for j in np.atleast_1d(positions))
+    if not positions or len(set(positions)) < len(positions):
+        raise ValueError(f"{name}={key!r} must name one or more different columns of X.")
+    return positions
+
+
+def as_table(X):
+    """X as something with columns: lists become arrays, of objects where they hold strings."""
+    check_dimensions(X)
+    if issparse(X):
+        raise TypeError(
+            "Sparse X was passed, but hypernetworks need dense data. Use '.toarray()' to convert "
+            "to a dense array."
+        )
+    if hasattr(X, "shape"):
+        return X
+    array = np.asarray(X)
+    return np.array(X, dtype=object) if array.dtype.kind in "US" else array
+
+
+def numbers_of(estimator, X, columns):
+    """X without y as an array of numbers with all its columns, zeros in those of tasks."""
+    validate_data(estimator, X, skip_check_array=True, reset=False)
+    numeric = check_array(_others(X, columns), dtype="numeric", estimator=estimator)
+    return _placed(numeric, X.shape[1], columns)
+
+
+def numbers_and_targets(estimator, X, y, columns, reset):
+    """The same for fitting, with the checked y."""
+    validate_data(estimator, X, y, skip_check_array=True, reset=reset)
+    numeric, y = check_X_y(
+        _others(X, columns),
+        y,
+        dtype="numeric",
+        multi_output=True,
+        y_numeric=estimator._y_numeric,
+        estimator=estimator,
+    )
+    return _placed(numeric, X.shape[1], columns), y
+
+
+def _others(X, columns):
+    return _safe_indexing(X, _positions_besides(columns, X.shape[1]), axis=1)
+
+
+def _placed(numeric, width, columns):
+    full = np.zeros((len(numeric), width), numeric.dtype)
+    full[:, _positions_besides(columns, width)] = numeric
+    return full
+
+
+def _positions_besides(columns, width):
+    return [j for j in range(width) if j not in columns.task]
+
+
+def has_texts(X, columns):
+    """Whether a task column of X does not hold numbers."""
+    if not columns.task or max(columns.task) >= X.shape[1]:
+        return False
+    if isinstance(X, np.ndarray):
+        return X.dtype.kind not in "biuf"
+    return any(np.asarray(_column(X, j)).dtype.kind not in "biuf" for j in columns.task)
+
+
+def task_keys(X, columns):
+    """The different tasks of X as Python values, and which of them every row has.
+
+    Numbers that are equal are one task, 17 and 17.0; several columns make tuples.
+    """
+    parts = [_unique(_column(X, j), j) for j in columns.task]
+    if len(parts) == 1:
+        return parts[0]
+    codes = np.column_stack([inverse for _, inverse in parts])
+    unique, inverse = np.unique(codes, axis=0, return_inverse=True)
+    names = [keys for keys, _ in parts]
+    keys = [tuple(own[k] for own, k in zip(names, row, strict=True)) for row in unique.tolist()]
+    return keys, inverse.reshape(-1)
+
+
+def _column(X, j):
+    if isinstance(X, np.ndarray):
+        return X[:, j]
+    return _safe_indexing(X, j, axis=1)
+
+
+def _unique(column, j):
+    values = np.asarray(column).reshape(-1)
+    if values.dtype.kind in "biufUS":
+        unique, inverse = np.unique(values, return_inverse=True)
+        keys = unique.tolist()
+    else:
+        keys, inverse, seen = [], np.empty(len(values), int), {}
+        for i, value in enumerate(values.tolist()):
+            key = _plain(value)
+            inverse[i] = seen.setdefault(key, len(seen))
+        keys = list(seen)
+    missing = [key for key in keys if _is_missing(key)]
+    if missing:
+        row = int(np.flatnonzero(inverse == keys.index(missing[0]))[0])
+        raise ValueError(
+            f"The task column {j} of X has a missing value, {missing[0]!r}, in row {row}. Give "
+            "such rows an identifier of their own, for example 'unknown', or drop them."
+        )
+    return _in_order(keys, inverse)
+
+
+def _in_order(keys, inverse):
+    """Keys in ascending order where they have one, else as they came."""
+    try:
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+    except TypeError:
+        return keys, inverse
+    rank = np.empty(len(keys), int)
+    rank[order] = np.arange(len(keys))
+    return [keys[k] for k in order], rank[inverse]
+
+
+def _plain(value):
+    """NumPy scalars as Python values; anything that cannot be looked up as its text."""
+    value = value.item() if isinstance(value, np.generic) else value
+    try:
+        hash(value)
+    except TypeError:
+        return str(value)
+    return value
+
+
+def _is_missing(key):
+    return key is None or type(key).__name__ in ("NAType", "NaTType") or key != key
+
+
+def as_tasks(keys):
+    """Task identifiers as an array of shape (n_tasks,)."""
+    kinds = {type(key) for key in keys}
+    if len(kinds) == 1 and kinds <= {str, int, float, bool} or kinds == {int, float}:
+        return np.array(keys)
+    tasks = np.empty(len(keys), object)
+    tasks[:] = keys
+    return tasks

@@ -1,0 +1,116 @@
+"""Predictions for rows of known and of unknown tasks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..._engine.modulated import Allowed
+from ..._engine.network import evaluate
+from .._design import Design
+from .._outcome import warn
+from .._validation import checked_rows
+from .._vocabulary import restore
+from ._columns import Columns, as_table, has_texts, numbers_of, task_keys
+from ._description import hyper_network_of
+from ._sample import task_rows
+
+# Raw outputs of all tasks for a block of rows of unknown tasks have about so many entries.
+ENTRIES = 2**21
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What `task_rows` wants to know of rows that are to be predicted."""
+
+    columns: Columns
+    tasks: np.ndarray
+    allowed: np.ndarray | None
+
+
+class PredictsByTask:
+    """Adds raw outputs by task to an estimator over a hypernetwork."""
+
+    def _outputs(self, X, stop=None):
+        """Raw outputs of all members, (members, n_samples, n_raw)."""
+        check_is_fitted(self)
+        X, columns = as_table(X), Columns.restore(self._columns)
+        if has_texts(X, columns):
+            numbers = numbers_of(self, X, columns)
+        else:
+            numbers = checked_rows(self, X, sparse=False)
+        codes = self._known_codes(X, columns)
+        theta = np.atleast_2d(self.theta_)
+        base = Design.restore(self._design).rows(numbers, theta.dtype)
+        out = np.empty((len(theta), len(codes), self.n_outputs_), theta.dtype)
+
+        def write(tasks, index, target):
+            rows = task_rows(base, numbers, _Rows(columns, tasks, self._allowed))
+            index = rows.arranged(index)
+            target[:, index] = evaluate(hyper_network_of(self._model), theta, rows, index)
+
+        known, unknown = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
+        if len(known):
+            write(codes, known, out)
+        if len(unknown):
+            self._write_average(write, unknown, out)
+        return out
+
+    def _known_codes(self, X, columns):
+        """Code of the task of every row, -1 for unknown tasks."""
+        if not columns.task:
+            return np.zeros(X.shape[0], int)
+        keys, inverse = task_keys(X, columns)
+        known = {key: code for code, key in enumerate(self.tasks_.tolist())}
+        code_of = np.array([known.get(key, -1) for key in keys])
+        codes = code_of[inverse]
+        if (code_of < 0).any():
+            self._announce_unknown([key for key in keys if key not in known], codes)
+        return codes
+
+    def _announce_unknown(self, unknown, codes):
+        n = int(np.count_nonzero(codes < 0))
+        known = self.tasks_.tolist()
+        if n == len(codes) and not _kinds(unknown) & _kinds(known):
+            raise ValueError(
+                f"All {n} rows of X have unknown tasks, such as {unknown[0]!r} of dtype "
+                f"{np.asarray(unknown[:1]).dtype}, while the tasks of fit are of dtype "
+                f"{self.tasks_.dtype}, such as {known[0]!r}. Give the task columns as in fit."
+            )
+        message = f"{n} rows of X have unknown tasks: {', '.join(map(repr, unknown[:10]))}" + (
+            ", ..." if len(unknown) > 10 else ""
+        )
+        if self.unknown_task == "error":
+            raise ValueError(
+                f"{message}. Learn them by adapt or partial_fit, or set unknown_task='average'."
+            )
+        warn(
+            f"{message}. They get the average prediction of all known tasks; learn them by adapt "
+            "or partial_fit, or set unknown_task='error'.",
+            UserWarning,
+        )
+
+    def _write_average(self, write, unknown, out):
+        """Raw outputs whose prediction is the mean of those of all tasks and members."""
+        n_tasks, loss = len(self.tasks_), restore(self._loss)
+        size = max(1, ENTRIES // (n_tasks * len(out) * out.shape[-1]))
+        scratch = np.empty_like(out)
+        for start in range(0, len(unknown), size):
+            index = unknown[start : start + size]
+            every = []
+            for task in range(n_tasks):
+                write(np.full(out.shape[1], task), index, scratch)
+                every.append(scratch[:, index])
+            raw = np.concatenate(every)
+            if not getattr(loss, "probabilistic", True):
+                # A class that some tasks do not have loses there, but not by far.
+                never = raw <= Allowed.NEVER
+                lowest = np.where(never, np.inf, raw).min(axis=-1, keepdims=True)
+                raw = np.where(never, lowest, raw)
+            out[:, index] = loss.average(raw)
+
+
+def _kinds(keys):
+    """Kinds of identifiers: numbers, texts and so on."""
+    plain = (key for group in keys for key in (group if isinstance(group, tuple) else (group,)))
+    return {"number" if isinstance(key, int | float) else type(key).__name__ for key in plain}
