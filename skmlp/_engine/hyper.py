@@ -312,8 +312,8 @@ class HyperNetwork(Network):
     def _write(self, way, theta, x, caches):
         n_rows = len(x) * (1 if way else sum(self.told.chunks))
         writer = self.ways[way].writer
-        values = writer.forward(theta, x, caches.writers[way].caches(n_rows))
-        values = values.reshape(len(theta), len(x), -1)
+        out = writer.forward(theta, x, caches.writers[way].caches(n_rows))
+        values = caches.by_group(out, len(x))
         if self.chunked:
             values = np.multiply(values, caches.factor, out=caches.work("values", values.shape))
         return values
@@ -349,13 +349,20 @@ class HyperWorkspace:
         self.network, self.members, self.rngs = network, members, tuple(rngs)
         self.work = Scratch(dtype)
         self.factor = network.factor.astype(dtype) if network.chunked else None
-        self.batch = self.parts = None
+        self.batch = self.parts = self._written = None
         self.sides = [Side() for _ in network.ways]
         self.writers = [Workspace(way.writer, members, dtype) for way in network.ways]
         self.mains = [
             Workspace(way.main, members, dtype, rngs=rngs, side=side, **options)
             for way, side in zip(network.ways, self.sides, strict=True)
         ]
+
+    def by_group(self, out, n_groups):
+        """What was written as (members, groups, n_values); the same array for the same `out`."""
+        if self._written is None or self._written[0] is not out:
+            # Layers hold on to views of what is the same as in the last batch.
+            self._written = (out, out.reshape(len(out), n_groups, -1))
+        return self._written[1]
 
     def caches(self, rows):
         """The workspace itself: how many groups there are is known with the batch."""

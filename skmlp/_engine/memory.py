@@ -1,6 +1,7 @@
 """Where numbers live: blocks of the flat parameter vector, reusable arrays, caches of layers."""
 
 from dataclasses import dataclass, field, replace
+from math import prod
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Block:
 
     @property
     def size(self):
-        return int(np.prod(self.shape))
+        return prod(self.shape)
 
     @property
     def T(self):
@@ -55,7 +56,7 @@ class Part:
 
     def view(self, array):
         """View of shape (members, rows of the block, *shape)."""
-        part = self.block.view(array)[..., self.start : self.start + int(np.prod(self.shape))]
+        part = self.block.view(array)[..., self.start : self.start + prod(self.shape)]
         return part.reshape(*part.shape[:-1], *self.shape)
 
 
@@ -95,7 +96,7 @@ class Scratch:
 
     def _carve(self, key, shape, dtype):
         dtype = self.dtype if dtype is None else np.dtype(dtype)
-        size = int(np.prod(shape))
+        size = prod(shape)
         flat = self._flat.get((key, dtype))
         if flat is None or flat.size < size:
             flat = self._flat[key, dtype] = np.empty(size, dtype)

@@ -121,7 +121,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
             state, members, before, len(data), recipe.optimizer, incremental, self._averages()
         )
         self.__dict__.update(left)
-        self._after_training(objective, data)
+        self._after_training(objective, data, members)
         return self
 
     # What estimators with more than hidden layers between X and y answer in their own way.
@@ -169,8 +169,8 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         run = train if plan.optimizer.stochastic else train_lbfgs
         run(objective, data, state, plan, watch=watch, callbacks=callbacks)
 
-    def _after_training(self, objective, data):
-        """What else is to be known of the training rows once there is a model."""
+    def _after_training(self, objective, data, members):
+        """What else is to be known once the `members` that were trained make up the model."""
 
     def _sample(self, X, y, sample_weight, going_on=None, classes=None, like=None):
         """Checked and encoded rows. Those of weight 0 are as if they were not there.

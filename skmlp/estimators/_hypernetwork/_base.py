@@ -227,7 +227,7 @@ class Hypernetwork(PredictsByTask):
             self.theta_ = theta[0] if self.theta_.ndim == 1 else theta
             # From now on the new tasks are among those that further training has to respect.
             self._memory = {"current": self._memory["current"], "theta": theta.copy()}
-            self._after_training(objective, data)
+            self._after_training(objective, data, slice(None))
         return self
 
     def _positions(self):
@@ -418,7 +418,9 @@ class Hypernetwork(PredictsByTask):
         lost = ~np.isin(sample.tasks[validation], sample.tasks[training])
         return np.sort(np.r_[training, validation[lost]]), validation[~lost]
 
-    def _after_training(self, objective, data):
+    def _after_training(self, objective, data, members):
+        if self._memory["theta"] is not None:
+            self._memory = {**self._memory, "theta": self._memory["theta"][members]}
         network = objective.network
         self.n_parameters_, self.n_main_parameters_ = network.n_learned, network.n_main
         n_tasks = len(self.tasks_)
