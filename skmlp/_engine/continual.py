@@ -1,6 +1,6 @@
 """Learning tasks one after another: earlier ones are held where they were."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,11 @@ class Protected:
         self.n_drawn = None if n_drawn is None or n_drawn >= len(tasks) else n_drawn
         self.allowed = allowed
         self._held = None
+
+    def of(self, member):
+        """The penalty of one member alone."""
+        theta = self.theta[member : member + 1]
+        return Protected(theta, self.tasks, self.strength, self.n_drawn, self.allowed)
 
     def add(self, network, theta, grad, factor, workspace):
         """Add the gradient times `factor` to `grad`; return the penalty of each member."""
@@ -121,6 +126,11 @@ class ContinualObjective(Objective):
     """Loss over a hypernetwork's raw outputs, and the protection of earlier tasks, or None."""
 
     protected: Protected | None = None
+
+    def of(self, member):
+        return (
+            self if self.protected is None else replace(self, protected=self.protected.of(member))
+        )
 
     def finish(self, theta, values, grad, weight_sum, workspace):
         if self.protected is not None:

@@ -1,6 +1,6 @@
 """Rows in groups that share what a hypernetwork is told: a task, a context, or both."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -99,7 +99,7 @@ class TaskRows(Rows):
             out = work("features", (1, x.shape[1], len(self.features)))
             x = np.take(x, self.features, axis=2, out=out, mode="clip")
         if self.tasks is not None:
-            tasks = self.tasks[index[starts]]
+            tasks = self.tasks[index][starts]
             allowed = None if self.allowed is None else self.allowed[tasks]
         return GroupedRows(x, starts, tasks, contexts, allowed)
 
@@ -119,9 +119,3 @@ def group_numbers(tasks, contexts):
         return tasks
     keys = np.column_stack([tasks, contexts])
     return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
-
-
-def as_task(rows, code):
-    """The same grouped rows as if all belonged to the task `code`."""
-    tasks = np.full(len(rows), code)
-    return replace(rows, tasks=tasks)

@@ -211,6 +211,8 @@ class HyperNetwork(Network):
             caches.parts = None
             return self._forward(way, theta, x, caches)
         caches.parts, out = list(x.parts(at_once)), None
+        # The way back goes forward again, and must see the same dropout.
+        caches.noise = [rng.bit_generator.state for rng in caches.rngs]
         for rows, part in caches.parts:
             raw = self._forward(way, theta, part, caches)
             if out is None:
@@ -225,6 +227,8 @@ class HyperNetwork(Network):
             return
         total = caches.work("grad of parts", grad.shape)
         total.fill(0.0)
+        for rng, state in zip(caches.rngs, caches.noise, strict=True):
+            rng.bit_generator.state = state
         for rows, part in caches.parts:
             self._forward(way, theta, part, caches)
             self._backward(way, theta, np.ascontiguousarray(d[:, rows]), caches, grad)
@@ -349,7 +353,7 @@ class HyperWorkspace:
         self.network, self.members, self.rngs = network, members, tuple(rngs)
         self.work = Scratch(dtype)
         self.factor = network.factor.astype(dtype) if network.chunked else None
-        self.batch = self.parts = self._written = None
+        self.batch = self.parts = self.noise = self._written = None
         self.sides = [Side() for _ in network.ways]
         self.writers = [Workspace(way.writer, members, dtype) for way in network.ways]
         self.mains = [

@@ -23,7 +23,7 @@ def train_lbfgs(objective, data, state, plan, *, watch=None, callbacks=()):
             alone = TrainState(state.theta[member : member + 1], samples_seen=state.samples_seen)
             alone.max_epochs = plan.max_epochs
             try:
-                _minimize(objective, data, alone, plan, watch, callbacks)
+                _minimize(objective.of(member), data, alone, plan, watch, callbacks)
             except KeyboardInterrupt:
                 alone.interrupt()
                 raise

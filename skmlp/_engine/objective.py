@@ -85,6 +85,10 @@ class Objective:
             self._pass_without_noise(theta, x, weight, workspace.clean, values, grad)
         return values
 
+    def of(self, member):
+        """The objective of one member alone."""
+        return self
+
     def finish(self, theta, values, grad, weight_sum, workspace):
         """Add the penalty on parameters to sums over rows and turn the values into means.
 

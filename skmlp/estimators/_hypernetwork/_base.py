@@ -240,15 +240,16 @@ class Hypernetwork(PredictsByTask):
         return super()._check_data(X, y, reset)
 
     def _sample(self, X, y, sample_weight, going_on=None, classes=None, like=None):
-        X = as_table(X)
+        X = as_table(self, X, reset=going_on is None)
         if like is None:
             check_modulation_parameters(self)
             self._columns = Columns.of(self, X).state()
-        sample = super()._sample(X, y, sample_weight, going_on, classes, like)
         columns = self._positions()
+        keys = task_keys(X, columns) if columns.task else None
+        sample = super()._sample(X, y, sample_weight, going_on, classes, like)
         tasks = np.zeros(len(sample.target), int)
         if columns.task:
-            tasks = self._codes_of(*task_keys(X, columns), sample, going_on, like)
+            tasks = self._codes_of(*keys, sample, going_on, like)
         elif going_on is None:
             self.tasks_ = np.empty(0, object)
         sample = replace(sample, given=X, columns=columns, tasks=tasks)

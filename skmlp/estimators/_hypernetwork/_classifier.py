@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 
+from ..._engine.modulated import Allowed
 from ..._sklearn_compat import Interval, StrOptions, _fit_context
 from ...losses import CLASSIFICATION_LOSSES
 from .._availability import available_with
@@ -429,6 +430,11 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
             )
         self._allowed = seen
         return seen
+
+    def _both_classes(self, raw, function):
+        values = super()._both_classes(raw, function)
+        # The logarithm of the probability of a class that a task does not have.
+        return np.where(values <= Allowed.NEVER / 2, -np.inf, values).astype(values.dtype)
 
     def _check_seen(self, strange):
         """Refuse classes of the validation rows that their task does not have in training."""

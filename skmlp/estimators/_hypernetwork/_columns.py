@@ -27,8 +27,6 @@ class Columns:
     @classmethod
     def of(cls, estimator, X):
         """What the parameters of an estimator stand for in X."""
-        if len(X.shape) != 2:
-            check_array(X)  # says what is wrong
         names = ("task_features", "context_features")
         task, context = (_positions(name, getattr(estimator, name), X) for name in names)
         both = sorted(set(task) & set(context))
@@ -45,10 +43,12 @@ class Columns:
         taken = {*task, *(() if estimator.context_in_main else context)}
         features = tuple(j for j in range(X.shape[1]) if j not in taken)
         if not features and taken:
+            check_array(X, dtype=None)
             raise ValueError(
                 f"task_features={estimator.task_features!r} and context_features="
-                f"{estimator.context_features!r} take all {X.shape[1]} columns of X: nothing is "
-                "left for the main network. Set context_in_main=True, or add features."
+                f"{estimator.context_features!r} take all columns of X, which has {X.shape[1]} "
+                "feature(s): nothing is left for the main network. Set context_in_main=True, or "
+                "add features."
             )
         return cls(task, context, features)
 
@@ -81,18 +81,25 @@ def _positions(name, key, X):
     return positions
 
 
-def as_table(X):
-    """X as something with columns: lists become arrays, of objects where they hold strings."""
+def as_table(estimator, X, reset=False):
+    """X as something with columns: lists become arrays, of objects where they hold strings.
+
+    Without `reset` there have to be as many as in the first call.
+    """
     check_dimensions(X)
     if issparse(X):
         raise TypeError(
             "Sparse X was passed, but hypernetworks need dense data. Use '.toarray()' to convert "
             "to a dense array."
         )
-    if hasattr(X, "shape"):
-        return X
-    array = np.asarray(X)
-    return np.array(X, dtype=object) if array.dtype.kind in "US" else array
+    if not hasattr(X, "shape"):
+        array = np.asarray(X)
+        X = np.array(X, dtype=object) if array.dtype.kind in "US" else array
+    if len(X.shape) != 2 or 0 in X.shape:
+        check_array(X, dtype=None)  # says what is wrong
+    if not reset and X.shape[1] != estimator.n_features_in_:
+        validate_data(estimator, X, skip_check_array=True, reset=False)
+    return X
 
 
 def numbers_of(estimator, X, columns):
@@ -132,7 +139,7 @@ def _positions_besides(columns, width):
 
 def has_texts(X, columns):
     """Whether a task column of X does not hold numbers."""
-    if not columns.task or max(columns.task) >= X.shape[1]:
+    if not columns.task:
         return False
     if isinstance(X, np.ndarray):
         return X.dtype.kind not in "biuf"
@@ -162,6 +169,9 @@ def _column(X, j):
 
 def _unique(column, j):
     values = np.asarray(column).reshape(-1)
+    if values.dtype.kind == "M":
+        # One date is one task, whatever the unit it is stored in.
+        values = values.astype("datetime64[us]").astype(object)
     if values.dtype.kind in "biufUS":
         unique, inverse = np.unique(values, return_inverse=True)
         keys = unique.tolist()
@@ -171,12 +181,12 @@ def _unique(column, j):
             key = _plain(value)
             inverse[i] = seen.setdefault(key, len(seen))
         keys = list(seen)
-    missing = [key for key in keys if _is_missing(key)]
+    missing = [code for code, key in enumerate(keys) if _is_missing(key)]
     if missing:
-        row = int(np.flatnonzero(inverse == keys.index(missing[0]))[0])
+        row = int(np.flatnonzero(inverse == missing[0])[0])
         raise ValueError(
-            f"The task column {j} of X has a missing value, {missing[0]!r}, in row {row}. Give "
-            "such rows an identifier of their own, for example 'unknown', or drop them."
+            f"The task column {j} of X has a missing value, {keys[missing[0]]!r}, in row {row}. "
+            "Give such rows an identifier of their own, for example 'unknown', or drop them."
         )
     return _in_order(keys, inverse)
 

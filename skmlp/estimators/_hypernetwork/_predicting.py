@@ -34,12 +34,12 @@ class PredictsByTask:
     def _outputs(self, X, stop=None):
         """Raw outputs of all members, (members, n_samples, n_raw)."""
         check_is_fitted(self)
-        X, columns = as_table(X), Columns.restore(self._columns)
+        X, columns = as_table(self, X), Columns.restore(self._columns)
+        codes = self._known_codes(X, columns)
         if has_texts(X, columns):
             numbers = numbers_of(self, X, columns)
         else:
             numbers = checked_rows(self, X, sparse=False)
-        codes = self._known_codes(X, columns)
         theta = np.atleast_2d(self.theta_)
         base = Design.restore(self._design).rows(numbers, theta.dtype)
         out = np.empty((len(theta), len(codes), self.n_outputs_), theta.dtype)
