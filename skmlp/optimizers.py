@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import _kernels as kernels
+from ._kernels.plain import multiply
+
 __all__ = ["LBFGS", "OPTIMIZERS", "SGD", "Adam", "Optimizer", "RMSprop", "StochasticOptimizer"]
 
 
@@ -79,7 +82,7 @@ class SGD(StochasticOptimizer):
         return [np.zeros_like(theta)] if self.momentum else []
 
     def step(self, theta, grad, state, lr, t, scale=1.0):
-        _multiply(grad, -1.0, lr, scale)
+        multiply(grad, -1.0, lr, scale)
         if not self.momentum:
             np.add(theta, grad, out=theta)
             return
@@ -124,17 +127,8 @@ class Adam(StochasticOptimizer):
         m, v = state
         root = math.sqrt(1.0 - self.beta_2)
         correction = math.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
-        _multiply(grad, 1.0, scale)
-        np.multiply(m, self.beta_1, out=m)
-        np.add(m, grad, out=m)
-        np.multiply(grad, grad, out=grad)
-        np.multiply(v, self.beta_2, out=v)
-        np.add(v, grad, out=v)
-        np.sqrt(v, out=grad)
-        np.add(grad, self.epsilon / root, out=grad)
-        np.divide(m, grad, out=grad)
-        _multiply(grad, correction * (1.0 - self.beta_1) / root, lr)
-        np.subtract(theta, grad, out=theta)
+        factor, epsilon = correction * (1.0 - self.beta_1) / root, self.epsilon / root
+        kernels.adam(theta, grad, m, v, self.beta_1, self.beta_2, scale, factor, lr, epsilon)
 
 
 @dataclass(frozen=True)
@@ -162,14 +156,14 @@ class RMSprop(StochasticOptimizer):
         # As in Adam, the state holds v / (1 - decay); its second array is scratch.
         v, root = state
         factor = math.sqrt((1.0 - self.decay) / (1.0 - self.decay**t))
-        _multiply(grad, 1.0, scale)
+        multiply(grad, 1.0, scale)
         np.multiply(grad, grad, out=root)
         np.multiply(v, self.decay, out=v)
         np.add(v, root, out=v)
         np.sqrt(v, out=root)
         np.add(root, self.epsilon / factor, out=root)
         np.divide(grad, root, out=grad)
-        _multiply(grad, 1.0 / factor, lr)
+        multiply(grad, 1.0 / factor, lr)
         np.subtract(theta, grad, out=theta)
 
 
@@ -183,17 +177,6 @@ class LBFGS(Optimizer):
     max_fun: int = 15000
 
     stochastic = False
-
-
-def _multiply(x, constant, *factors):
-    """Multiply x by the constant and the factors in place; numbers share one pass or none."""
-    for factor in factors:
-        if np.ndim(factor) == 0:
-            constant = float(factor) * constant
-        else:
-            np.multiply(x, factor, out=x)
-    if constant != 1.0:
-        np.multiply(x, constant, out=x)
 
 
 def _check_decay(name, value):

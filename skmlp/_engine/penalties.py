@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import _kernels as kernels
+
 
 @dataclass(frozen=True)
 class L2:
@@ -14,10 +16,8 @@ class L2:
 
     def add(self, network, theta, grad, work):
         """Add the gradient to `grad`; return the penalty of each member."""
-        weights = theta[:, : network.n_weights]
-        share = np.multiply(weights, self.alpha, out=work("L2", weights.shape))
-        grad[:, : network.n_weights] += share
-        return 0.5 * inner(weights, share)
+        squares = kernels.add_decay(grad, theta, network.n_weights, self.alpha, work)
+        return 0.5 * self.alpha * squares
 
 
 def inner(a, b):

@@ -7,6 +7,8 @@ from math import inf
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
+from .. import _kernels as kernels
+from .._kernels.plain import by_class
 from ._base import ElementwiseLoss, Interval, Loss, finite_log, log_mean_exp, weighted_mean
 
 
@@ -101,19 +103,7 @@ class SoftmaxLogLoss(LogLoss):
         return log_mean_exp(log_softmax(raw, axis=-1))
 
     def loss_grad(self, y, raw, loss, grad, work):
-        g, target = _by_class(y, raw, work)
-        if self.label_smoothing:
-            _smooth(target, self.label_smoothing, len(target), out=target)
-        row = work("loss row", (len(g), 1, len(y)), raw.dtype)
-        np.maximum.reduce(g, axis=1, keepdims=True, out=row)
-        np.subtract(g, row, out=g)
-        np.einsum("mkb,kb->mb", g, target, out=loss)
-        np.exp(g, out=g)
-        np.add.reduce(g, axis=1, keepdims=True, out=row)
-        np.divide(g, row, out=g)
-        np.subtract(g, target, out=grad.swapaxes(1, 2))
-        np.log(row, out=row)
-        np.subtract(row[:, 0], loss, out=loss)
+        kernels.softmax_loss(loss, grad, y, raw, self.label_smoothing, work)
 
 
 @dataclass(frozen=True)
@@ -171,7 +161,7 @@ class CrammerSinger(MarginLoss):
     """
 
     def loss_grad(self, y, raw, loss, grad, work):
-        g, target = _by_class(y, raw, work)
+        g, target = by_class(y, raw, work)
         rival = work("loss rival", g.shape, g.dtype)
         row = work("loss row", (len(g), 1, len(y)), g.dtype)
         np.einsum("mkb,kb->mb", g, target, out=loss)
@@ -202,7 +192,7 @@ class WestonWatkins(MarginLoss):
     """
 
     def loss_grad(self, y, raw, loss, grad, work):
-        g, target = _by_class(y, raw, work)
+        g, target = by_class(y, raw, work)
         row = work("loss row", (len(g), 1, len(y)), g.dtype)
         np.einsum("mkb,kb->mb", g, target, out=row[:, 0])
         np.subtract(g, row, out=g)
@@ -217,21 +207,6 @@ class WestonWatkins(MarginLoss):
         np.add.reduce(g, axis=1, keepdims=True, out=row)
         true = np.multiply(target, row, out=work("loss rival", g.shape, g.dtype))
         np.subtract(g, true, out=grad.swapaxes(1, 2))
-
-
-def _by_class(y, raw, work):
-    """Copies of raw outputs as (members, classes, rows), one-hot targets as (classes, rows).
-
-    With few classes, sums and maxima over them are twice as fast when rows are the last axis.
-    """
-    members, rows, n_classes = raw.shape
-    g = work("loss by class", (members, n_classes, rows), raw.dtype)
-    np.copyto(g, raw.swapaxes(1, 2))
-    codes = work("loss codes", (rows,), raw.dtype)
-    np.copyto(codes, y, casting="unsafe")
-    target = work("loss target", (n_classes, rows), raw.dtype)
-    np.equal(codes, np.arange(n_classes, dtype=raw.dtype)[:, np.newaxis], out=target)
-    return g, target
 
 
 def _smooth(y, label_smoothing, n_classes, out=None):

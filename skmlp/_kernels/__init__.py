@@ -1,0 +1,49 @@
+"""The few element-wise passes that small steps consist of, by NumPy or compiled.
+
+``kernels.adam(...)`` is NumPy's version, or one compiled by Numba where that is installed (``pip
+install skmlp[accel]``). Which it is gets decided here and nowhere else, when the first of them is
+asked for; the environment variable SKMLP_COMPILED=0 decides for NumPy.
+"""
+
+import os
+from importlib.util import find_spec
+
+from .plain import KERNELS as PLAIN
+
+__all__ = ["available", "in_use", "use"]
+
+_state = {"compiled": False}
+
+
+def available():
+    """Whether there is something to compile with."""
+    return find_spec("numba") is not None
+
+
+def in_use():
+    """Whether kernels are, or will be, compiled ones."""
+    return _state["compiled"] if "adam" in globals() else _wanted()
+
+
+def use(compiled):
+    """Take the compiled versions of all kernels, or those of NumPy, from now on."""
+    functions = dict(PLAIN)
+    if compiled:
+        # Numba takes a while to load.
+        from .compiled import KERNELS
+
+        functions |= KERNELS
+    _state["compiled"] = compiled
+    globals().update(functions)
+
+
+def _wanted():
+    return os.environ.get("SKMLP_COMPILED", "1") != "0" and available()
+
+
+def __getattr__(name):
+    # Only before the first choice: then all kernels are plain names of this module.
+    if name not in PLAIN:
+        raise AttributeError(f"module {__name__!r} has no kernel {name!r}")
+    use(_wanted())
+    return globals()[name]
