@@ -176,12 +176,14 @@ class HyperNetwork(Network):
     def factor(self):
         """By which what chunks put out is multiplied, (n_values,), or None.
 
-        The common output layer cannot know how large the weights of a layer are to be.
+        The common output layer cannot know how large the weights of a layer are to be. What it
+        writes for like places is alike, and would add up to huge signals: random signs, which
+        what is learned can undo, keep it from doing so.
         """
         if not self.chunked:
             return None
         sd = self._start()[1][0]
-        return np.where(sd > 0, sd, 1.0)
+        return np.random.default_rng(0).choice([-1.0, 1.0], sd.shape) * np.where(sd > 0, sd, 1.0)
 
     @property
     def n_learned(self):
@@ -235,9 +237,12 @@ class HyperNetwork(Network):
             total += grad
         np.copyto(grad, total)
 
-    def groups_at_once(self, members):
-        """For how many groups what is written fits into memory."""
-        return max(1, WRITTEN_AT_ONCE // (members * max(self.n_values, self.n_main)))
+    def groups_at_once(self, members, effective=False):
+        """For how many groups what is written, or effective parameters too, fit into memory."""
+        writer = self.ways[0].writer.layers
+        width = max(layer.n_out for layer in writer if isinstance(layer, Dense))
+        entries = max(sum(self.told.chunks) * width, self.n_main if effective else 0)
+        return max(1, WRITTEN_AT_ONCE // (members * entries))
 
     def written(self, theta, groups, caches):
         """Values that are written for the groups, (members, groups, n_values)."""
