@@ -425,8 +425,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
             task, code = np.argwhere(~seen)[0]
             raise ValueError(
                 f"label_smoothing={self.label_smoothing!r} cannot act where a task does not have "
-                f"all classes, as task {self.tasks_[task]!r} without {self.classes_[code]!r}. Set "
-                "it to 0."
+                f"all classes, as {self._names(task, code)}. Set it to 0."
             )
         self._allowed = seen
         return seen
@@ -436,12 +435,15 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         # The logarithm of the probability of a class that a task does not have.
         return np.where(values <= Allowed.NEVER / 2, -np.inf, values).astype(values.dtype)
 
+    def _names(self, task, code, word="without"):
+        task, label = self.tasks_.tolist()[task], self.classes_.tolist()[code]
+        return f"task {task!r} {word} class {label!r}"
+
     def _check_seen(self, strange):
         """Refuse classes of the validation rows that their task does not have in training."""
         if strange.any():
             task, code = np.argwhere(strange)[0]
             raise ValueError(
-                f"y_val has the class {self.classes_[code]!r} in task {self.tasks_[task]!r}, which "
-                "y does not have there. Leave such rows out of X_val and y_val, or add some to X "
-                "and y."
+                f"y_val has rows that y does not have: {self._names(task, code, 'with')}. Leave "
+                "such rows out of X_val and y_val, or add some to X and y."
             )
