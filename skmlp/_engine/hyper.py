@@ -182,7 +182,7 @@ class HyperNetwork(Network):
         """
         if not self.chunked:
             return None
-        sd = self._start()[1][0]
+        sd = self._start()[1][0] / self._usual_sd()
         return np.random.default_rng(0).choice([-1.0, 1.0], sd.shape) * np.where(sd > 0, sd, 1.0)
 
     @property
@@ -286,6 +286,11 @@ class HyperNetwork(Network):
             self.layers[i].begin(*start, gain)
         return start
 
+    def _usual_sd(self):
+        """Median of the standard deviations: factors of about 1 leave learning its pace."""
+        sd = self._start()[1]
+        return np.median(sd[sd > 0])
+
     def _begin(self, theta, rng):
         """Let what is written start with the means and standard deviations of the main layers.
 
@@ -298,7 +303,7 @@ class HyperNetwork(Network):
         caches = Workspace(body, 1, np.float64).caches(n_rows)
         h = body.forward(theta, told, caches)
         size = np.sqrt(head.n_in * np.mean(np.square(h))) or 1.0
-        mean, sd = (0.0, 1.0) if self.chunked else self._start()
+        mean, sd = (0.0, self._usual_sd()) if self.chunked else self._start()
         head.weight.view(theta)[...] = rng.normal(size=head.weight.shape) * (sd / size)
         head.bias.view(theta)[...] = mean
 
