@@ -1,7 +1,7 @@
 """Rows of a design matrix, dense, CSR or mapped from disk, and minibatches of them."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import issparse
@@ -185,6 +185,12 @@ class TrainingSet:
         if self.index is None:
             return self.y, self.weight
         return self.y[self.index], None if self.weight is None else self.weight[self.index]
+
+    def arranged(self):
+        """The same rows in the order in which batches have them, for use without another."""
+        positions = self.positions()
+        index = self.rows.arranged(positions)
+        return self if index is positions else replace(self, index=index)
 
     def positions(self):
         """A new array of the positions that take part, to be shuffled."""

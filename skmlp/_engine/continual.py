@@ -111,7 +111,7 @@ def _squares(errors):
 
 
 def _blocks(tasks, network, members):
-    size = network.groups_at_once(members)
+    size = network.groups_at_once(members, effective=True)
     return [tasks[i : i + size] for i in range(0, len(tasks), size)]
 
 

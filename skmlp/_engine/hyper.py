@@ -176,12 +176,14 @@ class HyperNetwork(Network):
     def factor(self):
         """By which what chunks put out is multiplied, (n_values,), or None.
 
-        The common output layer cannot know how large the weights of a layer are to be.
+        The common output layer cannot know how large the weights of a layer are to be. What it
+        writes for like places is alike, and would add up to huge signals: random signs, which
+        what is learned can undo, keep it from doing so.
         """
         if not self.chunked:
             return None
-        sd = self._start()[1][0]
-        return np.where(sd > 0, sd, 1.0)
+        sd = self._start()[1][0] / self._usual_sd()
+        return np.random.default_rng(0).choice([-1.0, 1.0], sd.shape) * np.where(sd > 0, sd, 1.0)
 
     @property
     def n_learned(self):
@@ -235,9 +237,12 @@ class HyperNetwork(Network):
             total += grad
         np.copyto(grad, total)
 
-    def groups_at_once(self, members):
-        """For how many groups what is written fits into memory."""
-        return max(1, WRITTEN_AT_ONCE // (members * max(self.n_values, self.n_main)))
+    def groups_at_once(self, members, effective=False):
+        """For how many groups what is written, or effective parameters too, fit into memory."""
+        writer = self.ways[0].writer.layers
+        width = max(layer.n_out for layer in writer if isinstance(layer, Dense))
+        entries = max(sum(self.told.chunks) * width, self.n_main if effective else 0)
+        return max(1, WRITTEN_AT_ONCE // (members * entries))
 
     def written(self, theta, groups, caches):
         """Values that are written for the groups, (members, groups, n_values)."""
@@ -281,6 +286,11 @@ class HyperNetwork(Network):
             self.layers[i].begin(*start, gain)
         return start
 
+    def _usual_sd(self):
+        """Median of the standard deviations: factors of about 1 leave learning its pace."""
+        sd = self._start()[1]
+        return np.median(sd[sd > 0])
+
     def _begin(self, theta, rng):
         """Let what is written start with the means and standard deviations of the main layers.
 
@@ -293,7 +303,7 @@ class HyperNetwork(Network):
         caches = Workspace(body, 1, np.float64).caches(n_rows)
         h = body.forward(theta, told, caches)
         size = np.sqrt(head.n_in * np.mean(np.square(h))) or 1.0
-        mean, sd = (0.0, 1.0) if self.chunked else self._start()
+        mean, sd = (0.0, self._usual_sd()) if self.chunked else self._start()
         head.weight.view(theta)[...] = rng.normal(size=head.weight.shape) * (sd / size)
         head.bias.view(theta)[...] = mean
 

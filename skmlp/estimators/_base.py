@@ -372,6 +372,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
             validation = replace(data, index=held_out.index)
         else:
             validation = held_out.training_set(Design.restore(self._design), self.theta_.dtype)
+        validation = validation.arranged()
         score = None
         if self.scoring is None:
             on_raw, (y, weight) = self._watched_score(plain.loss), validation.targets()

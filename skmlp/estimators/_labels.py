@@ -62,7 +62,7 @@ def check_known(y, multilabel, classes, name="y"):
     if len(strange):
         raise ValueError(
             f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. 'y' has "
-            f"{found}. Announce all classes in the first call of partial_fit."
+            f"{found}. Announce all classes in the first call, by its parameter classes."
         )
 
 

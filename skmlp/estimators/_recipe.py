@@ -238,13 +238,13 @@ def _batch_size(batch_size, n):
 
 
 _SHAPE_PARAMETERS = {
+    "columns": "task_features, context_features or context_in_main",
     "sizes": "hidden_layer_sizes (or the number of outputs)",
     "activations": "activation",
     "input_scale": "input_scale_layer",
     "ntk": "parametrization",
     "tied": "tied_weights",
     "n_encoder": "encoder (or the layers of an autoencoder)",
-    "columns": "task_features, context_features or context_in_main",
     "modulation": "modulation",
     "rank": "rank",
     "chunk": "chunk_size",
@@ -265,9 +265,9 @@ def sizes_of(name, sizes):
     return tuple(sizes.tolist())
 
 
-def activations_of(parameter, activation, n_hidden):
+def activations_of(parameter, activation, n_hidden, sizes="hidden_layer_sizes"):
     """Activations of hidden layers from the parameter of that name, as a tuple."""
-    names = _per_layer(parameter, activation, n_hidden)
+    names = _per_layer(parameter, activation, n_hidden, sizes)
     for name in names:
         if isinstance(name, str) and name not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
@@ -304,12 +304,12 @@ def _check_callbacks(estimator, optimizer, incremental):
             )
 
 
-def _per_layer(name, value, n_hidden):
+def _per_layer(name, value, n_hidden, sizes="hidden_layer_sizes"):
     if not isinstance(value, (list, tuple, np.ndarray)):
         return (value,) * n_hidden
     if len(value) != n_hidden:
         raise ValueError(
-            f"{name} has {len(value)} entries, but hidden_layer_sizes has {n_hidden} layers; give "
+            f"{name} has {len(value)} entries, but {sizes} has {n_hidden} layers; give "
             "one entry per hidden layer, or a single value for all."
         )
     return tuple(value)

@@ -19,7 +19,7 @@ from .._parameters import SHARED_CONSTRAINTS
 from .._recipe import is_stochastic
 from .._vocabulary import restore
 from ._adaptation import adapted_embeddings
-from ._columns import Columns, as_table, as_tasks, has_texts, numbers_and_targets, task_keys
+from ._columns import Columns, as_key, as_table, as_tasks, has_texts, numbers_and_targets, task_keys
 from ._description import (
     MODULATIONS,
     check_modulation_parameters,
@@ -146,7 +146,7 @@ class Hypernetwork(PredictsByTask):
         code = 0
         if columns.task:
             known = {key: code for code, key in enumerate(self.tasks_.tolist())}
-            key = task.item() if isinstance(task, np.generic) else task
+            key = as_key(task)
             if key not in known:
                 raise ValueError(f"task={task!r} is not one of tasks_: {self.tasks_.tolist()}.")
             code = known[key]
@@ -154,10 +154,10 @@ class Hypernetwork(PredictsByTask):
             raise ValueError(f"task={task!r} cannot be given, since task_features is None.")
         contexts = None
         if columns.context:
-            given = np.asarray([] if context is None else context, np.float64).reshape(-1)
-            if len(given) != len(columns.context):
+            given = _as_numbers(context)
+            if len(given) != len(columns.context) or not np.isfinite(given).all():
                 raise ValueError(
-                    f"context={context!r} must hold the {len(columns.context)} values of "
+                    f"context={context!r} must hold the {len(columns.context)} finite values of "
                     f"context_features={self.context_features!r}."
                 )
             row = np.zeros((1, self.n_features_in_))
@@ -443,3 +443,10 @@ class Hypernetwork(PredictsByTask):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         return tags
+
+
+def _as_numbers(context):
+    try:
+        return np.asarray([] if context is None else context, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        return np.empty(0)

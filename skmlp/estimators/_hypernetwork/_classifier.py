@@ -380,6 +380,49 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         self.callbacks = callbacks
         self.dtype = dtype
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        classes=None,
+    ):
+        """Fit to all tasks of X jointly, or with `warm_start` go on to further ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, and task columns of any kind.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; rows of weight 0 are dropped before anything else.
+        X_val, y_val : array-likes as X and y, default=None
+            Rows to watch instead of a part of X, of tasks and classes that X and y have.
+        sample_weight_val : array-like of shape (n_validation_samples,), default=None
+            Weights of the rows of X_val.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come, where later calls bring tasks with classes of their
+            own; None stands for those of y.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be used, and when training diverges.
+        """
+        validation = X_val, y_val, sample_weight_val
+        return self._fit(X, y, sample_weight, validation, classes=classes)
+
     @available_with(check_incremental)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
@@ -425,8 +468,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
             task, code = np.argwhere(~seen)[0]
             raise ValueError(
                 f"label_smoothing={self.label_smoothing!r} cannot act where a task does not have "
-                f"all classes, as task {self.tasks_[task]!r} without {self.classes_[code]!r}. Set "
-                "it to 0."
+                f"all classes, as {self._names(task, code)}. Set it to 0."
             )
         self._allowed = seen
         return seen
@@ -436,12 +478,15 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         # The logarithm of the probability of a class that a task does not have.
         return np.where(values <= Allowed.NEVER / 2, -np.inf, values).astype(values.dtype)
 
+    def _names(self, task, code, word="without"):
+        task, label = self.tasks_.tolist()[task], self.classes_.tolist()[code]
+        return f"task {task!r} {word} class {label!r}"
+
     def _check_seen(self, strange):
         """Refuse classes of the validation rows that their task does not have in training."""
         if strange.any():
             task, code = np.argwhere(strange)[0]
             raise ValueError(
-                f"y_val has the class {self.classes_[code]!r} in task {self.tasks_[task]!r}, which "
-                "y does not have there. Leave such rows out of X_val and y_val, or add some to X "
-                "and y."
+                f"y_val has rows that y does not have: {self._names(task, code, 'with')}. Leave "
+                "such rows out of X_val and y_val, or add some to X and y."
             )

@@ -178,7 +178,7 @@ def _unique(column, j):
     else:
         keys, inverse, seen = [], np.empty(len(values), int), {}
         for i, value in enumerate(values.tolist()):
-            key = _plain(value)
+            key = as_key(value)
             inverse[i] = seen.setdefault(key, len(seen))
         keys = list(seen)
     missing = [code for code, key in enumerate(keys) if _is_missing(key)]
@@ -202,9 +202,11 @@ def _in_order(keys, inverse):
     return [keys[k] for k in order], rank[inverse]
 
 
-def _plain(value):
-    """NumPy scalars as Python values; anything that cannot be looked up as its text."""
-    value = value.item() if isinstance(value, np.generic) else value
+def as_key(value):
+    """NumPy scalars as Python values, sequences as tuples; what cannot be looked up as its text."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    value = tuple(value) if isinstance(value, list) else value
     try:
         hash(value)
     except TypeError:

@@ -36,7 +36,7 @@ def described(estimator, recipe, columns, modulation, n_tasks, n_raw):
     """The two networks in plain values."""
     body = sizes_of("hyper_hidden_layer_sizes", estimator.hyper_hidden_layer_sizes)
     given = estimator.hyper_activation
-    activations = activations_of("hyper_activation", given, len(body))
+    activations = activations_of("hyper_activation", given, len(body), "hyper_hidden_layer_sizes")
     check_trainable("hyper_activation", given, activations)
     layers = Layers(body, activations, (0.0,) * len(body))
     initializers = initializers_of(estimator.init, layers, recipe.optimizer)[: len(body)]

@@ -35,11 +35,12 @@ class PredictsByTask:
         """Raw outputs of all members, (members, n_samples, n_raw)."""
         check_is_fitted(self)
         X, columns = as_table(self, X), Columns.restore(self._columns)
-        codes = self._known_codes(X, columns)
+        keys = task_keys(X, columns) if columns.task else None
         if has_texts(X, columns):
             numbers = numbers_of(self, X, columns)
         else:
             numbers = checked_rows(self, X, sparse=False)
+        codes = np.zeros(X.shape[0], int) if keys is None else self._known_codes(*keys)
         theta = np.atleast_2d(self.theta_)
         base = Design.restore(self._design).rows(numbers, theta.dtype)
         out = np.empty((len(theta), len(codes), self.n_outputs_), theta.dtype)
@@ -56,11 +57,8 @@ class PredictsByTask:
             self._write_average(write, unknown, out)
         return out
 
-    def _known_codes(self, X, columns):
+    def _known_codes(self, keys, inverse):
         """Code of the task of every row, -1 for unknown tasks."""
-        if not columns.task:
-            return np.zeros(X.shape[0], int)
-        keys, inverse = task_keys(X, columns)
         known = {key: code for code, key in enumerate(self.tasks_.tolist())}
         code_of = np.array([known.get(key, -1) for key in keys])
         codes = code_of[inverse]
