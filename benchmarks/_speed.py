@@ -1,54 +1,20 @@
 """The epoch time of skmlp and its peers on made-up data, of which only the shapes matter."""
 
 import warnings
-from dataclasses import dataclass
+from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 
 import numpy as np
-from _tables import MarkdownTable
+from _peers import Floor, Jax, PyTorch, jax_worker
+from _tables import MarkdownTable, installed
+from _workloads import WORKLOADS
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 import skmlp
-
-
-@dataclass(frozen=True)
-class Workload:
-    """The shape of a training, and the number of epochs worth timing."""
-
-    n_rows: int
-    n_features: int
-    hidden: tuple
-    n_outputs: int
-    batch_size: int
-    epochs: int
-    is_classification: bool = True
-
-    @property
-    def name(self):
-        """Rows x features - hidden units - outputs, as in 1797x64-100-10."""
-        hidden = "x".join(map(str, self.hidden))
-        return f"{self.n_rows}x{self.n_features}-{hidden}-{self.n_outputs}"
-
-    def data(self, dtype):
-        """Standard normal X; normal y, or each class equally often. Both are noise."""
-        rng = np.random.default_rng(0)
-        X = rng.standard_normal((self.n_rows, self.n_features), dtype=dtype)
-        if self.is_classification:
-            return X, rng.permutation(self.n_rows) % self.n_outputs
-        return X, rng.standard_normal(self.n_rows, dtype=dtype)
-
-
-WORKLOADS = (
-    Workload(1797, 64, (100,), 10, batch_size=200, epochs=40),  # scikit-learn's digits
-    Workload(1797, 64, (100,), 10, batch_size=32, epochs=20),
-    Workload(20640, 8, (100,), 1, batch_size=200, epochs=8, is_classification=False),
-    Workload(60000, 784, (100,), 10, batch_size=200, epochs=2),
-    Workload(50000, 50, (256, 256, 256), 10, batch_size=256, epochs=1),
-)
-QUICK_ROWS = 30_000  # --quick leaves out workloads with more
-
+from skmlp import _kernels as kernels
 
 # Contestants: called with a workload, a number of epochs and the dtype, they return an object with
 # ``fit(X, y)`` that runs for exactly that many epochs and then has them in ``n_iter_``.
@@ -72,16 +38,66 @@ def theirs(workload, epochs, dtype):
     return getattr(neural_network, name)(**common(workload, epochs))
 
 
-def ours(workload, epochs, dtype):
-    """skmlp's, without the scaling that scikit-learn's does not do."""
-    parameters = common(workload, epochs) | {"feature_scaling": None, "dtype": dtype}
+def ours(workload, epochs, dtype, *, compiled=False, **parameters):
+    """skmlp's, without the scaling that scikit-learn's does not do.
+
+    It takes the kernels of NumPy, or the compiled ones, until another is asked for.
+    """
+    kernels.use(compiled)
+    parameters |= common(workload, epochs) | {"feature_scaling": None, "dtype": dtype}
     if workload.is_classification:
         return skmlp.MLPClassifier(**parameters)
     return skmlp.MLPRegressor(target_scaling=False, **parameters)
 
 
-OURS = "skmlp"
-CONTESTANTS = {"scikit-learn": theirs, OURS: ours}  # a peer is one more entry
+SKLEARN, TORCH, JAX, FLOOR = "scikit-learn", "PyTorch", "JAX", "floor"
+OURS, COMPILED = "skmlp NumPy", "skmlp compiled"
+CONTESTANTS = {SKLEARN: theirs, OURS: ours, COMPILED: partial(ours, compiled=True)}
+PEERS = {TORCH: PyTorch, FLOOR: Floor}  # JAX needs a process
+NEEDS = {TORCH: "torch", JAX: "jax", COMPILED: "numba"}
+
+
+def available():
+    """Names of the contestants, in the order of the table; says which are left out."""
+    names = [SKLEARN, TORCH, JAX, FLOOR, OURS, COMPILED]
+    for name, module in NEEDS.items():
+        if not installed(module):
+            print(f"{name} is skipped: pip install {module}")
+            names.remove(name)
+    return names
+
+
+def own_kinds():
+    """skmlp's contestants: by NumPy, and compiled where that can be."""
+    return {
+        name: CONTESTANTS[name]
+        for name in (OURS, COMPILED)
+        if name == OURS or installed(NEEDS[name])
+    }
+
+
+def taking_part(names, workload, worker):
+    """Contestants by name; those without sparse matrices stay away from them."""
+    everyone = CONTESTANTS | PEERS | {JAX: partial(Jax, worker)}
+    return {name: everyone[name] for name in names if name in CONTESTANTS or not workload.is_sparse}
+
+
+@contextmanager
+def limited(threads, names=()):
+    """So many threads for everyone of `names`; gives the process of JAX, or None."""
+    worker = jax_worker(threads) if JAX in names else None
+    if TORCH in names:
+        import torch
+
+        torch.set_num_threads(threads)
+    try:
+        with threadpool_limits(limits=threads), warnings.catch_warnings():
+            # All are told to stop early, which is what the warning complains of.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            yield worker
+    finally:
+        if worker is not None:
+            worker.shutdown()
 
 
 # Measuring
@@ -92,7 +108,7 @@ def fit_seconds(estimator, X, y, epochs):
     start = perf_counter()
     estimator.fit(X, y)
     seconds = perf_counter() - start
-    if estimator.n_iter_ != epochs:
+    if np.any(np.asarray(estimator.n_iter_) != epochs):
         raise RuntimeError(f"{estimator} ran {estimator.n_iter_} epochs instead of {epochs}")
     return seconds
 
@@ -106,14 +122,14 @@ def epoch_seconds(contestant, workload, X, y, dtype):
     return (long - short) / k
 
 
-def measure(workload, dtype, repeats):
+def measure(contestants, workload, dtype, repeats):
     """Arrays of ``repeats`` epoch seconds by contestant; the contestants take turns."""
     X, y = workload.data(np.dtype(dtype))
-    for contestant in CONTESTANTS.values():
-        contestant(workload, 1, dtype).fit(X, y)  # warms caches and thread pools up
-    seconds = {name: np.empty(repeats) for name in CONTESTANTS}
+    for contestant in contestants.values():
+        contestant(workload, 1, dtype).fit(X, y)  # warms caches and thread pools up, compiles
+    seconds = {name: np.empty(repeats) for name in contestants}
     for repeat in range(repeats):
-        for name, contestant in CONTESTANTS.items():
+        for name, contestant in contestants.items():
             seconds[name][repeat] = epoch_seconds(contestant, workload, X, y, dtype)
     return seconds
 
@@ -124,46 +140,68 @@ def measure(workload, dtype, repeats):
 def milliseconds(seconds):
     """Median and quartiles, as in ``12.3 (11.9-12.8)``."""
     low, middle, high = 1000 * np.quantile(seconds, (0.25, 0.5, 0.75))
-    return f"{middle:.1f} ({low:.1f}-{high:.1f})"
+    digits = 1 if middle < 100 else 0
+    return f"{middle:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
 
 
-def ratios(seconds):
-    """Median of each peer over the median of skmlp: how many times faster skmlp is."""
-    our_median = np.median(seconds[OURS])
-    return [np.median(peer) / our_median for name, peer in seconds.items() if name != OURS]
+def ratio(seconds, above, below):
+    """Median over median, as text; empty when one of the two did not take part."""
+    if above not in seconds or below not in seconds:
+        return ""
+    return f"{np.median(seconds[above]) / np.median(seconds[below]):.2f}"
+
+
+def columns_of_ratios(names):
+    """(title, [(above, below), ...]) of each: peers over both of ours, both over the floor."""
+    both = [name for name in (OURS, COMPILED) if name in names]
+    columns = [
+        (f"{name} / skmlp", [(name, own) for own in both])
+        for name in names
+        if name not in (FLOOR, OURS, COMPILED)
+    ]
+    return [*columns, (f"skmlp / {FLOOR}", [(own, FLOOR) for own in both])]
+
+
+def cells(seconds, names):
+    """Times of all and ratios, as text; a contestant that stayed away has empty cells."""
+    times = [milliseconds(seconds[name]) if name in seconds else "" for name in names]
+    ratios = (
+        [text for pair in pairs if (text := ratio(seconds, *pair))]
+        for _, pairs in columns_of_ratios(names)
+    )
+    return times + [", ".join(texts) for texts in ratios]
 
 
 def speed(args):
     """Print the table, a row as soon as it is known, and how to read it."""
-    table = MarkdownTable(
-        (
-            "rows x features - hidden - outputs",
-            "batch",
-            "dtype",
-            "threads",
-            *(f"{name + ', ms':>22}" for name in CONTESTANTS),
-            *(f"{name} / {OURS}" for name in CONTESTANTS if name != OURS),
-        )
-    )
+    names = available()
+    times = (f"{name + ', ms':>20}" for name in names)
+    ratios = (f"{title:>16}" for title, _ in columns_of_ratios(names))
+    shape = f"{'rows x features - hidden - outputs':25}"
+    table = MarkdownTable((shape, "batch", "dtype", "threads", *times, *ratios))
     print(table.head(), flush=True)
-    workloads = [w for w in WORKLOADS if not (args.quick and w.n_rows > QUICK_ROWS)]
-    with warnings.catch_warnings():
-        # All are told to stop early, which is what the warning complains of; the notes say so.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for workload in workloads:
-            for dtype in args.dtype:
-                for threads in args.threads:
-                    with threadpool_limits(limits=threads):
-                        seconds = measure(workload, dtype, args.repeats)
-                    cells = [f"{workload.batch_size}", dtype, f"{threads}"]
-                    cells += map(milliseconds, seconds.values())
-                    cells += (f"{ratio:.2f}" for ratio in ratios(seconds))
-                    print(table.row(workload.name, *cells), flush=True)
-    print(
-        "\nMilliseconds of one epoch, the difference of fits of 2k and k epochs over k: median "
-        f"(quartiles) of {args.repeats} repeats,\nthe contestants taking turns in one process. "
-        "The threads are those allowed to BLAS and OpenMP.\nThe data are random numbers, only "
-        "their shapes matter; neither library scales them or stops early. One output is a\n"
-        "regression. ConvergenceWarnings are silenced. The last column is a ratio of medians: "
-        "above 1, skmlp is faster."
-    )
+    workloads = [w for w in WORKLOADS if w.is_quick or not args.quick]
+    for threads in args.threads:
+        with limited(threads, names) as worker:
+            for workload in workloads:
+                contestants = taking_part(names, workload, worker)
+                for dtype in args.dtype:
+                    seconds = measure(contestants, workload, dtype, args.repeats)
+                    first = (workload.name, f"{workload.batch_size}", dtype, f"{threads}")
+                    print(table.row(*first, *cells(seconds, names)), flush=True)
+    print(NOTES)
+
+
+NOTES = """
+Milliseconds of one epoch, the difference of fits of 2k and k epochs over k: median (quartiles) of
+the repeats, the contestants taking turns. The threads are those allowed to BLAS, OpenMP, PyTorch
+and XLA; JAX works in a process of its own, as its threads are counted once, when it starts. The
+data are random numbers, only their shapes matter; nobody scales them or stops early. One output is
+a regression. All take the same steps: Adam with scikit-learn's settings and L2 penalty.
+PyTorch: eager, Adam(fused=True). JAX: an epoch is one jitted scan; compiling it does not count.
+floor: the steps' matrix products by the same BLAS, and nothing else. skmlp NumPy: without Numba;
+compiled: the fused kernels of skmlp[accel]. Ratios are of medians: with peers, above 1, skmlp is
+faster, first by NumPy, then compiled; with the floor, 1 would be products only.
+Bars of the project: scikit-learn / skmlp 2.0 on digits and the regression, 1.5 elsewhere (compiled:
+2.2 and 1.8); PyTorch / skmlp 1.0 (compiled: 1.2); compiled, skmlp / floor 1.3 on the layers of 256
+and 1024 units, and, with BLAS kernels for AVX-512, JAX / skmlp 1.0, at batch 32 0.77."""

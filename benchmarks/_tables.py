@@ -4,6 +4,7 @@ import os
 import platform
 import shlex
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from scipy import stats
 from threadpoolctl import threadpool_info
 
 import skmlp
+
+OPTIONAL = ("numba", "torch", "jax")
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,14 @@ def thread_pools():
     return list(dict.fromkeys(sentences))
 
 
+def processor():
+    """What the processor calls itself, where Linux tells."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
 def environment():
     """Versions, machine and threads: two lines."""
     versions = {
@@ -106,7 +117,8 @@ def environment():
         "scikit-learn": sklearn.__version__,
         "skmlp": skmlp.__version__,
     }
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
+    versions |= {name: version(name) for name in OPTIONAL if installed(name)}
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, {processor()}"
     return (
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}; {machine}\n"
         f"Thread pools: {'; '.join(thread_pools())}"

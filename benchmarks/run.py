@@ -16,7 +16,7 @@ from _density_speed import density_speed
 from _labels import labels
 from _pretraining import contractive
 from _raw import raw
-from _speed import speed
+from _speed_commands import add_all
 from _tables import preamble
 
 
@@ -72,17 +72,6 @@ def add_raw(commands):
         "--quick", action="store_const", dest="sets", const=QUICK, help="a few small sets"
     )
     parser.set_defaults(run=raw)
-
-
-def add_speed(commands):
-    """The subcommand of the epoch times."""
-    parser = commands.add_parser("speed", help="seconds of an epoch on made-up data")
-    parser.add_argument("--quick", action="store_true", help="leave out the large workloads")
-    parser.add_argument("--threads", type=count, nargs="+", default=[1], metavar="N")
-    dtypes = ("float32", "float64")
-    parser.add_argument("--dtype", nargs="+", choices=dtypes, default=list(dtypes))
-    parser.add_argument("--repeats", type=count, default=5, metavar="N", help="default 5")
-    parser.set_defaults(run=speed, data=None)
 
 
 def add_anomalies(commands):
@@ -180,7 +169,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_raw(commands)
-    add_speed(commands)
+    add_all(commands, count)
     add_anomalies(commands)
     for name in STUDIES:
         add_study(commands, name)

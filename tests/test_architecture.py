@@ -23,13 +23,15 @@ NUMERIC = {"numpy", "scipy"}
 # is free, and a unit may always import itself.
 ALLOWED = {
     **{unit: (set(), NUMERIC) for unit in VOCABULARY},
+    **{unit: ({"_kernels"}, NUMERIC) for unit in ("activations", "losses", "optimizers")},
     "families": ({"losses"}, NUMERIC),
     "distributions": ({"families"}, NUMERIC),
     "callbacks": (set(), {"numpy"}),
     "presets": (set(), set()),
-    "_engine": (set(), NUMERIC),
+    "_engine": ({"_kernels"}, NUMERIC),
+    "_kernels": (set(), {"numpy"}),
     "_version": (set(), set()),
-    "_show_versions": ({"_version"}, {"scipy", "threadpoolctl"}),
+    "_show_versions": ({"_version", "_kernels"}, {"scipy", "threadpoolctl"}),
     "_sklearn_compat": (set(), {"numpy", "sklearn"}),
     "estimators": (
         VOCABULARY | {"distributions", "callbacks", "_engine", "_sklearn_compat", "_version"},
@@ -50,6 +52,9 @@ ALLOWED = {
 
 # Optional packages: imported inside a function, so that the module loads without them.
 LAZY = {"displays": {"matplotlib"}, "callbacks": {"rich"}}
+
+# Modules that are loaded only where an optional package is installed.
+OPTIONAL = {"_kernels.compiled": {"numba"}}
 
 PRIVATE_SKLEARN = "_sklearn_compat"
 
@@ -136,6 +141,7 @@ def broken_arrows(tree, parts, is_package=False, modules=None):
                 problems.append(f"{unit} -> {target} ({name})")
         elif top not in sys.stdlib_module_names:
             allowed = packages | (LAZY.get(unit, set()) if lazy else set())
+            allowed |= OPTIONAL.get(".".join(parts[1:]), set())
             if not any(name == good or name.startswith(good + ".") for good in allowed):
                 problems.append(f"{unit} -> {name}")
     return problems
@@ -278,6 +284,9 @@ def test_allowed_names_only_its_own_units():
         ("losses", "import skmlp.estimators._mlp"),
         ("families", "from skmlp.distributions import Distribution"),
         ("_engine.layers", "from skmlp.losses import Loss"),
+        ("_engine.layers", "from numba import njit"),
+        ("_kernels.plain", "from numba import njit"),
+        ("_kernels.plain", "from skmlp.losses import Loss"),
         ("_engine.layers", "from ..losses import Loss"),
         ("_engine.layers", "from .. import losses"),
         ("_engine.layers", "from ...numpy import array"),
@@ -307,6 +316,8 @@ def test_broken_arrows_are_caught(module, source):
         ("families", "from .losses import Loss"),
         ("families.normal", "from .student import StudentT\nfrom skmlp.losses import Loss"),
         ("_engine.layers", "from .memory import Block\nfrom . import network"),
+        ("_kernels.compiled", "from numba import njit"),
+        ("activations", "from . import _kernels"),
         ("estimators._mlp", "from skmlp import activations\nfrom skmlp._engine import layers"),
         ("estimators._mlp", "from ..activations import ReLU\nfrom .. import losses"),
         ("metrics", "from sklearn.metrics import make_scorer\nfrom sklearn import metrics"),

@@ -112,3 +112,25 @@ def test_show_versions_names_what_matters(capsys):
     printed = capsys.readouterr().out
     for name in (skmlp.__version__, "numpy", "scikit-learn", "python", "threads"):
         assert name in printed
+
+
+@pytest.mark.parametrize(
+    "architecture, flags, advised",
+    [
+        ("Haswell", {"avx2", "avx512f"}, True),
+        ("Zen", {"avx2", "avx512f"}, True),
+        ("SkylakeX", {"avx2", "avx512f"}, False),
+        ("Haswell", {"avx2"}, False),
+        ("Haswell", set(), False),
+    ],
+)
+def test_a_blas_that_ignores_the_processor_is_named(architecture, flags, advised):
+    from skmlp._show_versions import blas_hint
+
+    pools = [
+        {"internal_api": "openblas", "architecture": architecture},
+        {"internal_api": "openmp"},
+    ]
+    hint = blas_hint(pools, flags)
+    assert bool(hint) == advised
+    assert not advised or (architecture in hint and "OPENBLAS_CORETYPE" in hint)
