@@ -1,6 +1,7 @@
 """Which columns of X say what, and tasks as numbers."""
 
 from dataclasses import dataclass
+from math import inf, isfinite
 
 import numpy as np
 from scipy.sparse import issparse
@@ -184,9 +185,11 @@ def _unique(column, j):
     missing = [code for code, key in enumerate(keys) if _is_missing(key)]
     if missing:
         row = int(np.flatnonzero(inverse == missing[0])[0])
+        key = keys[missing[0]]
+        kind = "an infinite" if isinstance(key, float) and abs(key) == inf else "a missing"
         raise ValueError(
-            f"The task column {j} of X has a missing value, {keys[missing[0]]!r}, in row {row}. "
-            "Give such rows an identifier of their own, for example 'unknown', or drop them."
+            f"The task column {j} of X has {kind} value, {key!r}, in row {row}. Give such rows an "
+            "identifier of their own, for example 'unknown', or drop them."
         )
     return _in_order(keys, inverse)
 
@@ -215,7 +218,9 @@ def as_key(value):
 
 
 def _is_missing(key):
-    return key is None or type(key).__name__ in ("NAType", "NaTType") or key != key
+    if isinstance(key, float):
+        return not isfinite(key)
+    return key is None or type(key).__name__ in ("NAType", "NaTType")
 
 
 def as_tasks(keys):

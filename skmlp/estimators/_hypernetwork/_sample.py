@@ -6,7 +6,7 @@ import numpy as np
 
 from ..._engine.groups import TaskRows, group_numbers
 from ..._sklearn_compat import _safe_indexing
-from .._sample import Sample, fingerprint
+from .._sample import Sample, fingerprint, row_keys
 from ._columns import Columns
 
 
@@ -41,6 +41,12 @@ class TaskSample(Sample):
     def training_set(self, design, dtype):
         data = super().training_set(design, dtype)
         return replace(data, rows=task_rows(data.rows, self.X, self))
+
+    def keys(self):
+        # Of one task however it is called.
+        others = sorted({*self.columns.context, *self.columns.features})
+        target = np.column_stack([self.tasks, self.target])
+        return row_keys(self.X, target, others)
 
     def fingerprint(self):
         return super().fingerprint() + fingerprint(self.tasks)
