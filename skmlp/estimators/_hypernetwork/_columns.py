@@ -70,16 +70,27 @@ def _positions(name, key, X):
     if isinstance(key, np.ndarray):
         key = key.tolist()
     try:
-        positions = _get_column_indices(X, key)
+        positions = _get_column_indices(X, _by_place(key, X))
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ValueError(
-            f"{name}={getattr(key, 'tolist', lambda: key)()!r} does not tell columns of X, which "
-            f"has {X.shape[1]}: {error} Give positions, names of a DataFrame, a mask or a function."
+            f"{name}={key!r} does not tell columns of X, which has {X.shape[1]}: {error} Give "
+            "positions, names of a DataFrame, a mask or a function. A transformer may have renamed "
+            "columns (verbose_feature_names_out=False keeps names) or taken their names away "
+            "(set_output(transform='pandas') keeps them)."
         ) from error
     positions = tuple(int(j) for j in np.atleast_1d(positions))
     if not positions or len(set(positions)) < len(positions):
         raise ValueError(f"{name}={key!r} must name one or more different columns of X.")
     return positions
+
+
+def _by_place(key, X):
+    """Names as positions: scikit-learn 1.6 knows those of pandas only."""
+    names = [key] if isinstance(key, str) else key
+    texts = isinstance(names, list | tuple) and names and all(isinstance(n, str) for n in names)
+    if not (texts and hasattr(X, "columns")):
+        return key
+    return [list(X.columns).index(name) for name in names]
 
 
 def as_table(estimator, X, reset=False):

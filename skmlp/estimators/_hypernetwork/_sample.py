@@ -56,6 +56,19 @@ class TaskSample(Sample):
         return np.bincount(self.tasks[self.positions()])
 
 
+def scaled_contexts(sample, design):
+    """Means and standard deviations of the context columns of some rows, as a network is told them.
+
+    Returns (n_context,) twice.
+    """
+    index, columns = sample.positions(), list(sample.columns.context)
+    index = index[:: max(1, len(index) // 1000)]
+    rows = np.empty((len(index), sample.X.shape[1]))
+    design.features.transform(sample.X[index], rows)
+    contexts = rows[:, columns]
+    return contexts.mean(axis=0), contexts.std(axis=0)
+
+
 def task_rows(rows, X, sample):
     """Rows for the engine; `sample` has the columns, tasks and allowed outputs."""
     columns = sample.columns
