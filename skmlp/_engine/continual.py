@@ -26,18 +26,21 @@ class Protected:
         A random choice of so many tasks counts in a step; all by default.
     allowed : ndarray of bool of shape (n_tasks, n_raw) or None
         Weights of outputs that a task cannot have are free.
+    contexts : pair of ndarrays of shape (n_context,) or None
+        Means and standard deviations of the contexts to hold tasks at; None is 0 and 1.
     """
 
-    def __init__(self, theta, tasks, strength, n_drawn=None, allowed=None):
+    def __init__(self, theta, tasks, strength, n_drawn=None, allowed=None, contexts=None):
         self.theta, self.tasks, self.strength = theta, tasks, strength
         self.n_drawn = None if n_drawn is None or n_drawn >= len(tasks) else n_drawn
-        self.allowed = allowed
+        self.allowed, self.contexts = allowed, contexts
         self._held = None
 
     def of(self, member):
         """The penalty of one member alone."""
         theta = self.theta[member : member + 1]
-        return Protected(theta, self.tasks, self.strength, self.n_drawn, self.allowed)
+        settings = self.strength, self.n_drawn, self.allowed, self.contexts
+        return Protected(theta, self.tasks, *settings)
 
     def add(self, network, theta, grad, factor, workspace):
         """Add the gradient times `factor` to `grad`; return the penalty of each member."""
@@ -91,10 +94,11 @@ class Protected:
         return len(self.tasks) * network.n_main <= network.n_params
 
     def _contexts(self, network, n, workspace):
-        """Contexts to hold a task at: scaled ones are about standard normal."""
+        """Contexts to hold tasks at, drawn anew in every step."""
         if not network.told.n_context:
             return None
-        return workspace.rngs[0].normal(size=(1, n, network.told.n_context))
+        mean, sd = self.contexts or (0.0, 1.0)
+        return workspace.rngs[0].normal(mean, sd, (1, n, network.told.n_context))
 
     def _free(self, errors, tasks):
         if self.allowed is None:
@@ -142,8 +146,15 @@ class ContinualObjective(Objective):
 
 def task_losses(objective, theta, data, n_tasks):
     """Mean plain loss of every task over a data set, (members, n_tasks); NaN without rows."""
+    sums, weights = task_sums(objective, theta, data, n_tasks)
+    with np.errstate(invalid="ignore"):
+        return sums / weights
+
+
+def task_sums(objective, theta, data, n_tasks):
+    """Sums of the plain losses of every task over a data set, (members, n_tasks), and weights."""
     workspace = objective.workspace(len(theta), theta.dtype)
-    sums, weights = np.zeros((2, len(theta), n_tasks))
+    sums, weights = np.zeros((len(theta), n_tasks)), np.zeros(n_tasks)
     loss = objective.loss.plain
     for x, y, weight, _ in data.batches(1024, None, workspace.work):
         raw = objective.network.forward(theta, x, workspace.caches(len(y)))
@@ -152,5 +163,4 @@ def task_losses(objective, theta, data, n_tasks):
         for sum_, own in zip(sums, losses, strict=True):
             sum_ += np.bincount(tasks, own, n_tasks)
         weights += np.bincount(tasks, weight, n_tasks)
-    with np.errstate(invalid="ignore"):
-        return sums / weights
+    return sums, weights

@@ -20,7 +20,7 @@ from ._model import NetworkModel, fitted_model
 from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
 from ._recipe import Layers, Recipe, check_same_model, is_stochastic, plan_of
-from ._sample import Sample, check_same_targets, is_far_outside, naming, row_keys
+from ._sample import Sample, check_same_targets, is_far_outside, naming
 from ._validation import check_dimensions, check_numbers, check_sample_weight, is_mapped
 from ._watch import Watch, score_of, split, split_by
 
@@ -292,7 +292,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         """Positions of all but a share of the rows, and of that share."""
         index = sample.positions()
         weight = None if sample.weight is None else sample.weight[index]
-        keys = row_keys(sample.X, sample.target)[index]
+        keys = sample.keys()[index]
         strata = self._strata(sample, index)
         return split(index, fraction, seed, keys=keys, weight=weight, **strata)
 

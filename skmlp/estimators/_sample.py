@@ -77,6 +77,10 @@ class Sample:
             self.index,
         )
 
+    def keys(self):
+        """A number for each row, equal where rows and targets are equal."""
+        return row_keys(self.X, self.target)
+
     def fingerprint(self):
         """A text that changes with the data and with the rows that take part."""
         parts = (self.X.data, self.X.indices, self.X.indptr) if issparse(self.X) else (self.X,)
@@ -98,14 +102,15 @@ def fingerprint(*arrays):
     return digest.hexdigest()
 
 
-def row_keys(X, target):
-    """A number for each row of X and target, equal where rows are equal.
+def row_keys(X, target, columns=slice(None)):
+    """A number for each row of X (or some of its columns) and target, equal where rows are equal.
 
     Sums of the bits of the values, each times an odd number that depends on the column; exact, as
     integers wrap around.
     """
     keys = np.zeros(X.shape[0], np.uint64)
-    factors = _odd_numbers(X.shape[1])
+    width = X[:1, columns].shape[1]
+    factors = _odd_numbers(width)
     if issparse(X):
         X = X.copy()
         X.sum_duplicates()
@@ -114,11 +119,9 @@ def row_keys(X, target):
         np.add.at(keys, rows, products)
     else:
         for block in row_blocks(X):
-            keys[block] = (_bits(X[block]) * factors).sum(axis=1)
+            keys[block] = (_bits(X[block, columns]) * factors).sum(axis=1)
     target = target.reshape(len(target), -1)
-    return keys + (_bits(target) * _odd_numbers(X.shape[1] + target.shape[1])[X.shape[1] :]).sum(
-        axis=1
-    )
+    return keys + (_bits(target) * _odd_numbers(width + target.shape[1])[width:]).sum(axis=1)
 
 
 def _odd_numbers(n):

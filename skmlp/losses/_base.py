@@ -62,6 +62,13 @@ class Loss(ABC):
         """The same loss without label smoothing."""
         return self
 
+    def dispersion(self, mean, n_targets):
+        """What a negative log-likelihood is multiplied by in this loss, given its mean over rows.
+
+        1 for losses that are one; the variance of the noise for squared errors, and so on.
+        """
+        return 1.0
+
     def n_raw(self, n_targets):
         """Width of the output layer for so many targets (for multiclass losses: classes)."""
         return n_targets

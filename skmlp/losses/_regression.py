@@ -20,6 +20,9 @@ class SquaredError(ElementwiseLoss):
     Domain: the real numbers. Inverse link: identity.
     """
 
+    def dispersion(self, mean, n_targets):
+        return 2.0 * mean / n_targets
+
     def init_raw(self, y, weight=None, n_targets=None):
         return weighted_mean(y, weight)
 
@@ -37,6 +40,9 @@ class AbsoluteError(ElementwiseLoss):
     """
 
     smooth = False
+
+    def dispersion(self, mean, n_targets):
+        return mean / n_targets
 
     def init_raw(self, y, weight=None, n_targets=None):
         return weighted_quantile(y, 0.5, weight)
@@ -60,6 +66,9 @@ class Huber(ElementwiseLoss):
     """
 
     delta: float = 1.35
+
+    def dispersion(self, mean, n_targets):
+        return 2.0 * mean / n_targets
 
     def _elements(self, y, raw, loss, grad, work):
         # With the clipped residual c both branches are c (r - c / 2).
@@ -88,6 +97,9 @@ class Quantile(ElementwiseLoss):
 
     quantile: float | tuple = 0.5
     smooth = False
+
+    def dispersion(self, mean, n_targets):
+        return mean / n_targets
 
     def __post_init__(self):
         levels = np.atleast_1d(self.quantile)
@@ -135,6 +147,9 @@ class LogCosh(ElementwiseLoss):
     Green (1990), Bayesian reconstructions from emission tomography data using a modified EM
     algorithm, IEEE Trans. Med. Imaging 9.
     """
+
+    def dispersion(self, mean, n_targets):
+        return 2.0 * mean / n_targets
 
     def _elements(self, y, raw, loss, grad, work):
         negative = work("loss negative", raw.shape, raw.dtype)

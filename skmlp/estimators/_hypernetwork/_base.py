@@ -7,26 +7,23 @@ from types import SimpleNamespace
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..._engine.continual import ContinualObjective, Protected, task_losses
+from ..._engine.continual import task_sums
 from ..._engine.groups import GroupedRows
 from ..._engine.modulated import Allowed
 from ..._sklearn_compat import Interval, StrOptions
 from ...activations import ACTIVATIONS, Activation
 from .._design import Design
 from .._effective import folded
-from .._outcome import all_or_nothing
 from .._parameters import SHARED_CONSTRAINTS
-from .._recipe import is_stochastic
 from .._vocabulary import restore
-from ._adaptation import adapted_embeddings
 from ._columns import Columns, as_key, as_table, as_tasks, has_texts, numbers_and_targets, task_keys
 from ._description import (
     MODULATIONS,
     check_modulation_parameters,
     described,
     hyper_network_of,
-    resolved_modulation,
 )
+from ._memory import RemembersTasks
 from ._predicting import PredictsByTask
 from ._sample import TaskSample
 
@@ -52,13 +49,14 @@ HYPER_CONSTRAINTS = {
 }
 
 
-class Hypernetwork(PredictsByTask):
+class Hypernetwork(RemembersTasks, PredictsByTask):
     """Adds tasks and contexts to an estimator over a network; goes before `BaseMLP`."""
 
     _sample_class = TaskSample
     _network_of = staticmethod(hyper_network_of)
     _accept_sparse = False
 
+    # What other estimators have as parameters.
     parametrization, input_scale_layer = "standard", False
 
     @property
@@ -70,16 +68,6 @@ class Hypernetwork(PredictsByTask):
         embeddings = np.array(block.view(np.atleast_2d(self.theta_)))
         embeddings.flags.writeable = False
         return embeddings[0] if self.theta_.ndim == 1 else embeddings
-
-    @property
-    def estimators_(self):
-        """The restarts as estimators of their own; exists with ``combine_inits="average"``."""
-        members = super().estimators_
-        for i, member in enumerate(members):
-            then = self._memory["theta"]
-            then = None if then is None else then[i : i + 1]
-            member._memory = {**self._memory, "theta": then}
-        return members
 
     def task_parameters(self, task=None, context=None):
         """Weights and biases that the hypernetwork writes for a task.
@@ -171,65 +159,6 @@ class Hypernetwork(PredictsByTask):
         tasks = np.array([code]) if columns.task or not columns.context else None
         return GroupedRows(np.empty((1, 1, 0)), np.zeros(1, int), tasks, contexts, allowed)
 
-    def adapt(self, X, y, sample_weight=None, *, max_iter=300):
-        """Learn embeddings of new tasks from few rows; nothing else changes.
-
-        Each new task starts from the embedding of the known task that serves its rows best, and
-        from others that serve them well; the hypernetwork itself stays as it is, and so do all
-        predictions for known tasks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of tasks that are not in `tasks_`.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-        max_iter : int, default=300
-            Largest number of iterations of L-BFGS.
-
-        Returns
-        -------
-        self : object
-            `tasks_` and `task_embeddings_` have grown.
-
-        Raises
-        ------
-        ValueError
-            When a task is known already, or there are no task columns.
-        """
-        return self._adapt(X, y, sample_weight, max_iter)
-
-    def _adapt(self, X, y, sample_weight, max_iter):
-        check_is_fitted(self)
-        if isinstance(max_iter, bool) or not isinstance(max_iter, Integral) or max_iter < 1:
-            raise ValueError(f"max_iter={max_iter!r} must be an integer of at least 1.")
-        if not self._positions().task:
-            raise ValueError("adapt is for new tasks, but task_features is None. Name the columns.")
-        with all_or_nothing(self):
-            before = len(self.tasks_)
-            sample = self._sample(X, y, sample_weight, "partial_fit")
-            codes = np.unique(sample.tasks[sample.positions()])
-            if codes[0] < before:
-                known = self.tasks_[codes[codes < before]].tolist()
-                raise ValueError(
-                    f"adapt learns new tasks only, but {known[:5]} are known already. Use "
-                    "partial_fit, or fit with warm_start=True, to go on training them."
-                )
-            loss = self._fitted_loss(sample, True)
-            data = sample.training_set(Design.restore(self._design), self.theta_.dtype)
-            self._grow(len(self.tasks_), [0])
-            theta = np.array(np.atleast_2d(self.theta_))
-            network = hyper_network_of(self._model)
-            objective = ContinualObjective(network, loss, float(self.alpha))
-            for member in range(len(theta)):
-                one = theta[member : member + 1]
-                adapted_embeddings(objective, one, data, codes, before, max_iter)
-            self.theta_ = theta[0] if self.theta_.ndim == 1 else theta
-            # From now on the new tasks are among those that further training has to respect.
-            self._memory = {"current": self._memory["current"], "theta": theta.copy()}
-            self._after_training(objective, data, slice(None))
-        return self
-
     def _positions(self):
         return Columns.restore(self._columns)
 
@@ -256,7 +185,7 @@ class Hypernetwork(PredictsByTask):
         sample = self._task_weighted(sample, like)
         if going_on is None:
             self._allowed = None
-        return replace(sample, allowed=self._allowed_outputs(sample, like))
+        return replace(sample, allowed=self._allowed_outputs(sample, like, going_on))
 
     def _codes_of(self, keys, inverse, sample, going_on, like):
         """Codes of the tasks of all rows; new tasks are appended to `tasks_`."""
@@ -289,7 +218,7 @@ class Hypernetwork(PredictsByTask):
         weight = np.ones(len(sample.tasks)) if sample.weight is None else sample.weight
         return replace(sample, weight=weight * factors[sample.tasks], task_factors=factors)
 
-    def _allowed_outputs(self, sample, like):
+    def _allowed_outputs(self, sample, like, going_on):
         """Outputs that the tasks can have, or None for all."""
         return None
 
@@ -305,54 +234,6 @@ class Hypernetwork(PredictsByTask):
         # Scorers get rows as the caller gave them.
         return self._copy_with({"theta_": np.array(theta)})
 
-    def _before_network(self, sample, seeds, resumed):
-        n_tasks = len(self.tasks_)
-        present = np.zeros(n_tasks, bool)
-        present[np.unique(sample.tasks[sample.positions()]) if n_tasks else []] = True
-        if not resumed or self.modulation != "auto":
-            self.modulation_ = resolved_modulation(self, sample.columns, sample.counts())
-        if not resumed:
-            self._memory = {"current": present, "theta": None}
-            return
-        if n_tasks > len(self._memory["current"]):
-            self._grow(n_tasks, [seeds[0], self.t_])
-        if (present & ~self._memory["current"]).any():
-            self._memory = {"current": present, "theta": np.array(np.atleast_2d(self.theta_))}
-            training = dict(self._training, moments=[])
-            for name, start in (("steps", 0), ("rate_factor", 1), ("stale", 0)):
-                training[name] = np.full_like(training[name], start)
-            training["best_loss"] = np.full_like(training["best_loss"], np.inf)
-            self._training = training
-
-    def _grow(self, n_tasks, seed):
-        """Room for more tasks in theta, in the moments and in what is remembered.
-
-        Embeddings are drawn anew for all restarts, as those of a first fit.
-        """
-        block = hyper_network_of(self._model).told.embeddings
-        size, more = block.size, n_tasks * block.shape[1] - block.size
-        rngs = [np.random.default_rng([*seed, n_tasks, i]) for i in range(self._n_members())]
-        drawn = np.array([rng.normal(size=more) for rng in rngs])
-
-        def grown(array, new):
-            rows = np.atleast_2d(array)
-            new = np.broadcast_to(new, (len(rows), more)).astype(rows.dtype)
-            rows = np.concatenate([rows[:, :size], new, rows[:, size:]], axis=1)
-            return rows.reshape(*array.shape[:-1], -1)
-
-        self.theta_ = grown(self.theta_, drawn)
-        moments = [grown(moment, 0.0) for moment in self._training["moments"]]
-        self._training = {**self._training, "moments": moments}
-        current = np.zeros(n_tasks, bool)
-        current[: len(self._memory["current"])] = self._memory["current"]
-        then = self._memory["theta"]
-        then = None if then is None else grown(then, drawn)
-        self._memory = {"current": current, "theta": then}
-        self._model = {**self._model, "n_tasks": n_tasks}
-
-    def _n_members(self):
-        return len(np.atleast_2d(self.theta_))
-
     def _described(self, recipe, sample, n_raw):
         columns = sample.columns
         n_tasks = len(self.tasks_)
@@ -363,38 +244,6 @@ class Hypernetwork(PredictsByTask):
     def _followed(self, old, rows, network, theta, loss):
         # What is written for other tasks could not follow.
         return old, theta, loss
-
-    def _objective(self, network, loss, sample, design):
-        protected = None
-        others = np.flatnonzero(~self._memory["current"])
-        if self._memory["theta"] is not None and len(others) and self.output_reg > 0:
-            if not is_stochastic(self.solver) and (
-                self.output_reg_tasks is not None or sample.columns.context
-            ):
-                raise ValueError(
-                    f"solver={self.solver!r} cannot protect a random choice of tasks "
-                    f"(output_reg_tasks={self.output_reg_tasks!r}) or contexts. Use 'adam'."
-                )
-            protected = Protected(
-                self._memory["theta"],
-                others,
-                float(self.output_reg),
-                self.output_reg_tasks,
-                sample.allowed,
-            )
-        return ContinualObjective(network, loss, float(self.alpha), protected=protected)
-
-    def _step_factors(self, network, dtype):
-        others = ~self._memory["current"]
-        if not others.any():
-            return None
-        factors = np.ones((1, network.n_params), dtype)
-        network.told.embeddings.view(factors)[0, others] = 0.0
-        for layer in network.layers:
-            # Learned slopes belong to all tasks, those that are to stay included.
-            if getattr(layer, "slopes", None) is not None:
-                layer.slopes.view(factors)[...] = 0.0
-        return factors
 
     def _strata(self, sample, index):
         strata = super()._strata(sample, index)
@@ -431,9 +280,13 @@ class Hypernetwork(PredictsByTask):
         losses = np.full(n_tasks, np.nan)
         before = getattr(self, "task_loss_", losses)[:n_tasks]
         losses[: len(before)] = before
-        theta = np.atleast_2d(self.theta_)
-        now = task_losses(objective, theta, data, n_tasks).mean(axis=0)
-        self.task_loss_ = np.where(np.isnan(now), losses, now)
+        sums, weights = task_sums(objective, np.atleast_2d(self.theta_), data, n_tasks)
+        sums, seen = sums.mean(axis=0), weights > 0
+        losses[seen] = sums[seen] / weights[seen]
+        self.task_loss_ = losses
+        n_free = np.count_nonzero(seen) * self._model["embedding"]
+        mean = sums.sum() / max(weights.sum() - n_free, 0.1 * weights.sum())
+        self._dispersion = float(objective.loss.dispersion(mean, _n_targets(data.y)))
 
     def _attributes_now(self, state):
         names = ("tasks_", "_columns", "_allowed", "_memory")
@@ -443,6 +296,10 @@ class Hypernetwork(PredictsByTask):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         return tags
+
+
+def _n_targets(y):
+    return y.shape[1] if y.ndim == 2 else 1
 
 
 def _as_numbers(context):

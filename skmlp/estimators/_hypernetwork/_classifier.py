@@ -28,7 +28,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
     well new rows of known ones are.
 
     With more than two classes a task can have those classes only that it has shown: the others
-    are left out of its softmax, so that tasks may have classes of their own.
+    are left out of its softmax, so that tasks may have classes of their own (`unseen_classes`).
 
     Parameters
     ----------
@@ -132,6 +132,10 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         class and "weston_watkins" all of them, which is "hinge" for two classes.
     margin : float, default=1.0
         By which margin losses want the true class to lead.
+    unseen_classes : {"mask", "allow"}, default="mask"
+        With more than two classes: whether a task can have those classes only that it has shown,
+        so that tasks may have classes of their own, or all. "allow" is for tasks of few rows,
+        which show a part of their classes only.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, which multiply those of the rows. "balanced" lets all classes
         count the same.
@@ -267,6 +271,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         **HYPER_CONSTRAINTS,
         "loss": [StrOptions(set(CLASSIFICATION_LOSSES))],
         "margin": [Interval(Real, 0, None, closed="neither")],
+        "unseen_classes": [StrOptions({"mask", "allow"})],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
@@ -313,6 +318,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         max_fun=15000,
         loss="log_loss",
         margin=1.0,
+        unseen_classes="mask",
         class_weight=None,
         label_smoothing=0.0,
         weight_decay=0.0,
@@ -366,6 +372,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         self.max_fun = max_fun
         self.loss = loss
         self.margin = margin
+        self.unseen_classes = unseen_classes
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.weight_decay = weight_decay
@@ -453,8 +460,9 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         going_on = "partial_fit" if going_on == "fit" else going_on
         return super()._encode_target(y, going_on, classes)
 
-    def _allowed_outputs(self, sample, like):
-        if self._kind != "multiclass" or not sample.columns.task:
+    def _allowed_outputs(self, sample, like, going_on):
+        if self._kind != "multiclass" or not sample.columns.task or self.unseen_classes == "allow":
+            self._allowed = None
             return None
         index = sample.positions()
         seen = np.zeros((len(self.tasks_), len(self.classes_)), bool)
@@ -462,8 +470,9 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         if like is not None:
             self._check_seen(seen & ~self._allowed)
             return self._allowed
-        if self._allowed is not None:
-            seen[: len(self._allowed)] |= self._allowed
+        if going_on is not None:
+            known = len(self._memory["current"])
+            seen[:known] |= True if self._allowed is None else self._allowed
         if self.label_smoothing > 0 and not seen.all():
             task, code = np.argwhere(~seen)[0]
             raise ValueError(

@@ -1,6 +1,7 @@
 """Which columns of X say what, and tasks as numbers."""
 
 from dataclasses import dataclass
+from math import inf, isfinite
 
 import numpy as np
 from scipy.sparse import issparse
@@ -69,16 +70,27 @@ def _positions(name, key, X):
     if isinstance(key, np.ndarray):
         key = key.tolist()
     try:
-        positions = _get_column_indices(X, key)
+        positions = _get_column_indices(X, _by_place(key, X))
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ValueError(
-            f"{name}={getattr(key, 'tolist', lambda: key)()!r} does not tell columns of X, which "
-            f"has {X.shape[1]}: {error} Give positions, names of a DataFrame, a mask or a function."
+            f"{name}={key!r} does not tell columns of X, which has {X.shape[1]}: {error} Give "
+            "positions, names of a DataFrame, a mask or a function. A transformer may have renamed "
+            "columns (verbose_feature_names_out=False keeps names) or taken their names away "
+            "(set_output(transform='pandas') keeps them)."
         ) from error
     positions = tuple(int(j) for j in np.atleast_1d(positions))
     if not positions or len(set(positions)) < len(positions):
         raise ValueError(f"{name}={key!r} must name one or more different columns of X.")
     return positions
+
+
+def _by_place(key, X):
+    """Names as positions: scikit-learn 1.6 knows those of pandas only."""
+    names = [key] if isinstance(key, str) else key
+    texts = isinstance(names, list | tuple) and names and all(isinstance(n, str) for n in names)
+    if not (texts and hasattr(X, "columns")):
+        return key
+    return [list(X.columns).index(name) for name in names]
 
 
 def as_table(estimator, X, reset=False):
@@ -184,9 +196,11 @@ def _unique(column, j):
     missing = [code for code, key in enumerate(keys) if _is_missing(key)]
     if missing:
         row = int(np.flatnonzero(inverse == missing[0])[0])
+        key = keys[missing[0]]
+        kind = "an infinite" if isinstance(key, float) and abs(key) == inf else "a missing"
         raise ValueError(
-            f"The task column {j} of X has a missing value, {keys[missing[0]]!r}, in row {row}. "
-            "Give such rows an identifier of their own, for example 'unknown', or drop them."
+            f"The task column {j} of X has {kind} value, {key!r}, in row {row}. Give such rows an "
+            "identifier of their own, for example 'unknown', or drop them."
         )
     return _in_order(keys, inverse)
 
@@ -215,7 +229,9 @@ def as_key(value):
 
 
 def _is_missing(key):
-    return key is None or type(key).__name__ in ("NAType", "NaTType") or key != key
+    if isinstance(key, float):
+        return not isfinite(key)
+    return key is None or type(key).__name__ in ("NAType", "NaTType")
 
 
 def as_tasks(keys):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..._engine.groups import TaskRows, group_numbers
 from ..._sklearn_compat import _safe_indexing
-from .._sample import Sample, fingerprint
+from .._sample import Sample, fingerprint, row_keys
 from ._columns import Columns
 
 
@@ -42,12 +42,31 @@ class TaskSample(Sample):
         data = super().training_set(design, dtype)
         return replace(data, rows=task_rows(data.rows, self.X, self))
 
+    def keys(self):
+        # Of one task however it is called.
+        others = sorted({*self.columns.context, *self.columns.features})
+        target = np.column_stack([self.tasks, self.target])
+        return row_keys(self.X, target, others)
+
     def fingerprint(self):
         return super().fingerprint() + fingerprint(self.tasks)
 
     def counts(self):
         """Rows of every task that take part."""
         return np.bincount(self.tasks[self.positions()])
+
+
+def scaled_contexts(sample, design):
+    """Means and standard deviations of the context columns of some rows, as a network is told them.
+
+    Returns (n_context,) twice.
+    """
+    index, columns = sample.positions(), list(sample.columns.context)
+    index = index[:: max(1, len(index) // 1000)]
+    rows = np.empty((len(index), sample.X.shape[1]))
+    design.features.transform(sample.X[index], rows)
+    contexts = rows[:, columns]
+    return contexts.mean(axis=0), contexts.std(axis=0)
 
 
 def task_rows(rows, X, sample):
