@@ -1,5 +1,6 @@
 """A network is a tuple of layers over one flat parameter vector per member."""
 
+import threading
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -7,6 +8,9 @@ import numpy as np
 
 from .layers import Activate, Dense, Dropout
 from .memory import Layout, Scratch, Space
+
+# Caches for so many different numbers of rows are kept.
+MANY_SIZES = 64
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ class Workspace:
         """One cache per layer for batches of `rows` rows."""
         caches = self._caches.get(rows)
         if caches is None:
-            if rows > max(self._caches, default=0):
+            if rows > max(self._caches, default=0) or len(self._caches) > MANY_SIZES:
                 # The arrays grow, and nobody shall hold on to the old ones.
                 self._caches.clear()
             caches = self._caches[rows] = self._allocate(rows)
@@ -244,16 +248,40 @@ def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=Non
     What is yielded is overwritten by the next block.
     """
     members = len(theta)
-    workspace = workspace or network.workspace(members, theta.dtype)
     n = len(rows) if index is None else len(index)
     block = block or block_rows(network, members)
-    for start in range(0, n, block):
-        part = slice(start, min(start + block, n))
-        x = rows.take(part if index is None else index[part], workspace.work)
-        # OpenBLAS now and then raises flags for products whose results are right (numpy#24067).
-        with np.errstate(over="ignore", invalid="ignore"):
-            raw = network.forward(theta, x, workspace.caches(part.stop - start), stop)
-        yield part, x, raw
+    own = workspace or _kept.take(network, members, theta.dtype)
+    try:
+        for start in range(0, n, block):
+            part = slice(start, min(start + block, n))
+            x = rows.take(part if index is None else index[part], own.work)
+            # OpenBLAS now and then raises flags for products whose results are right (numpy#24067).
+            with np.errstate(over="ignore", invalid="ignore"):
+                raw = network.forward(theta, x, own.caches(part.stop - start), stop)
+            yield part, x, raw
+    finally:
+        if workspace is None:
+            _kept.workspace = own
+
+
+class _Kept(threading.local):
+    """The workspace of a thread's last prediction, for the next by the same network.
+
+    Fresh memory costs more than the products of a small network.
+    """
+
+    workspace = None
+
+    def take(self, network, members, dtype):
+        """It, or a new one; until it is given back nobody else gets it."""
+        held, self.workspace = self.workspace, None
+        if held and (held.network is network and held.members == members):
+            if held.work.dtype == dtype:
+                return held
+        return network.workspace(members, dtype)
+
+
+_kept = _Kept()
 
 
 def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, block=None):

@@ -1,12 +1,14 @@
 """The fitted step from raw X and y to what the engine trains on, as one object."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import issparse
 
 from .._engine.batches import DenseRows, DensifiedRows, MappedRows, SparseRows
 from ._encoding import FEATURE_SCALINGS, TARGET_SCALINGS, FeatureScaling, Moments, row_blocks
+from ._memo import kept
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Design:
             features = features.update(X, weight, index)
         return replace(self, features=features, target_moments=moments)
 
-    @property
+    @cached_property
     def target(self):
         """TargetScaling of the fitted statistics."""
         return TARGET_SCALINGS[self.target_kind].of(self.target_moments, self.features)
@@ -98,9 +100,13 @@ class Design:
             "moving": self.moving,
         }
 
-    @classmethod
-    def restore(cls, state):
+    @staticmethod
+    def restore(state):
         """Inverse of `state`."""
+        return _restored(state)
+
+    @classmethod
+    def _restored(cls, state):
         kind, moments = state["feature_kind"], state["target_moments"]
         return cls(
             kind,
@@ -109,6 +115,10 @@ class Design:
             None if moments is None else Moments(**moments),
             state["moving"],
         )
+
+
+# Nobody changes a design, nor its state.
+_restored = kept(Design._restored)
 
 
 def check_same_design(design, feature_kind, target_kind, parameter, value):

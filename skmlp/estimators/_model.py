@@ -83,7 +83,8 @@ class NetworkModel(BaseEstimator):
 
     def _outputs(self, X, stop=None):
         """Outputs of the network or of its first layers, (members, n_samples, width)."""
-        check_is_fitted(self)
+        if "theta_" not in vars(self):
+            check_is_fitted(self)  # slower than a small network
         rows, theta = self._rows_of(X), np.atleast_2d(self.theta_)
         return evaluate(self._network_of(self._model), theta, rows, stop=stop)
 

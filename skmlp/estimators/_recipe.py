@@ -15,6 +15,7 @@ from ..initializers import INITIALIZERS
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES, Constant
 from ._availability import Unavailable
+from ._memo import kept
 from ._outcome import warn
 from ._vocabulary import describe, resolve, restore
 
@@ -131,6 +132,7 @@ class Recipe:
         }
 
 
+@kept
 def network_of(model):
     """The network that `Recipe.model` describes."""
     return multilayer_perceptron(

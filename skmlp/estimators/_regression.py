@@ -37,7 +37,8 @@ class Regression(RegressorMixin, RealTargets):
             Of shape (n_samples, n_quantiles) for several quantiles.
         """
         members, target = self._outputs(X), Design.restore(self._design).target
-        mean = restore(self._loss).predict(members).mean(axis=0)
+        predicted = restore(self._loss).predict(members)
+        mean = predicted[0] if len(predicted) == 1 else predicted.mean(axis=0)
         prediction = target.decode(mean).astype(members.dtype, copy=False)
         return prediction[:, 0] if prediction.shape[1] == 1 and self._flat else prediction
 

@@ -7,6 +7,7 @@ from math import ceil, sqrt
 import numpy as np
 
 from ..._engine.modulations import MODULATIONS, hyper_network
+from .._memo import kept
 from .._recipe import Layers, activations_of, check_trainable, initializers_of, sizes_of
 from .._vocabulary import describe, restore
 
@@ -14,6 +15,7 @@ from .._vocabulary import describe, restore
 MANY_TASKS, FEW_ROWS = 20, 50
 
 
+@kept
 def hyper_network_of(model):
     """The network that `described` describes."""
     kind = MODULATIONS[model["modulation"]]
