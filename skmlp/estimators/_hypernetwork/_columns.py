@@ -67,6 +67,11 @@ def _positions(name, key, X):
     if key is None:
         return ()
     key = key(X) if callable(key) else key
+    if isinstance(key, bool | np.bool_):
+        raise ValueError(
+            f"{name}={key!r} does not tell columns of X. Give positions, names, a mask of all "
+            "columns or a function."
+        )
     if isinstance(key, np.ndarray):
         key = key.tolist()
     try:
