@@ -80,6 +80,18 @@ def test_activations(compiled, dtype, name, shape):
 
 
 @needs_numba
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_add_bias_and_relu_in_place(compiled, dtype):
+    bias, results = draw(dtype, 2, 1, 3), []
+    for kernels in (plain, compiled):
+        z = draw(dtype, 2, 5, 3, seed=1)
+        kernels.add_bias(z, bias)
+        kernels.relu(z, z, Scratch(dtype))
+        results.append(z)
+    np.testing.assert_array_equal(results[1], results[0])
+
+
+@needs_numba
 @pytest.mark.parametrize("name", ["plain", "compiled"])
 def test_relu_lets_nan_through(compiled, name):
     z = np.array([[[np.nan, -np.inf, np.inf, -0.0]]])

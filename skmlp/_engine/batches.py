@@ -133,7 +133,7 @@ def gather(array, index, work, key):
         return array[index]
     out = work(key, (len(index), *array.shape[1:]), array.dtype)
     # mode="clip" lets NumPy write into `out` directly; the positions are in range.
-    return np.take(array, index, axis=0, out=out, mode="clip")
+    return array.take(index, axis=0, out=out, mode="clip")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import issparse
 
+from .. import _kernels as kernels
 from .memory import Block, Cache
 
 
@@ -68,7 +69,7 @@ class Layer(ABC):
 
 def product(x, weight, out):
     """x @ weight for every member, x dense or CSR."""
-    if not issparse(x):
+    if isinstance(x, np.ndarray):
         return np.matmul(x, weight, out=out)
     for member, w in enumerate(weight):
         out[member] = x @ w
@@ -77,7 +78,7 @@ def product(x, weight, out):
 
 def outer_product(x, d, out):
     """Transposed x @ d for every member, x dense or CSR."""
-    if not issparse(x):
+    if isinstance(x, np.ndarray):
         return np.matmul(x.swapaxes(-1, -2), d, out=out)
     for member, rows in enumerate(d):
         out[member] = x.T @ rows
@@ -145,7 +146,7 @@ class Dense(Layer):
         cache.x, cache.weight = x, weight
         product(x, weight, cache.z)
         if bias is not None:
-            cache.z += bias
+            kernels.add_bias(cache.z, bias)
         return cache.z
 
     def backward(self, theta, d, cache, grad):

@@ -170,11 +170,11 @@ class Cache:
 
     def write(self, block, target, fill):
         """Let `fill(out)` write a gradient into `target`, or add it if others wrote before."""
-        if block.offset in self.adds:
+        if not self.adds or block.offset not in self.adds:
+            fill(target)
+        else:
             # A transposed target keeps its memory order in the scratch array.
             part = self.work("add", (len(target), *block.shape))
             part = part.swapaxes(-1, -2) if block.transposed else part
             fill(part)
             target += part
-        else:
-            fill(target)

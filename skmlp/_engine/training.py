@@ -155,6 +155,7 @@ class _Epoch:
         steps = -(-len(data) // plan.batch_size)
         self.n_steps = steps * plan.max_epochs
         self.moving = plan.moving()
+        self.uneven = bool(state.lag.any())
 
     def run(self):
         state, plan = self.state, self.plan
@@ -193,7 +194,7 @@ class _Epoch:
             decay = rate * plan.weight_decay
             theta[:, :n_weights] *= 1.0 - (decay[:, :n_weights] if np.ndim(decay) else decay)
         state.step += 1
-        if state.lag.any():
+        if self.uneven:
             self._step_one_by_one(rate, scale)
         else:
             plan.optimizer.step(theta, grad, state.moments, rate, state.step, scale)

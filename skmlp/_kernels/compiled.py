@@ -13,6 +13,9 @@ FEW_EXPONENTIALS = 2**14
 
 _compile = njit(cache=True, nogil=True, error_model="numpy")
 
+# Sums may be taken in any order, so that several are taken at once.
+_compile_sum = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+
 
 @_compile
 def _adam(theta, grad, m, v, beta_1, beta_2, scale, rate, epsilon):
@@ -37,7 +40,7 @@ def adam(theta, grad, m, v, beta_1, beta_2, scale, factor, rate, epsilon):
         _adam(theta, grad, m, v, beta_1, beta_2, float(scale), float(factor * rate), epsilon)
 
 
-@_compile
+@_compile_sum
 def _add_decay(grad, theta, n, alpha, sums):
     a = theta.dtype.type(alpha)
     for i in range(theta.shape[0]):
@@ -53,6 +56,34 @@ def add_decay(grad, theta, n, alpha, work):
     sums = np.empty(len(theta))
     _add_decay(grad, theta, n, alpha, sums)
     return sums
+
+
+@_compile
+def _add_bias(z, bias):
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            for k in range(z.shape[2]):
+                z[i, j, k] += bias[i, 0, k]
+
+
+@_compile
+def _relu_in_place(z):
+    # With two names for one array the compiler would not dare to use vector instructions.
+    zero = z.dtype.type(0)
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            for k in range(z.shape[2]):
+                z[i, j, k] = zero if z[i, j, k] <= zero else z[i, j, k]
+
+
+def relu(out, z, work):
+    """See `plain.relu`."""
+    if z.ndim != 3:
+        plain.relu(out, z, work)
+    elif out is z:
+        _relu_in_place(z)
+    else:
+        _relu(out, z)
 
 
 @_compile
@@ -140,7 +171,8 @@ def softmax_loss(loss, grad, y, raw, smoothing, work):
 KERNELS = {
     "adam": adam,
     "add_decay": add_decay,
-    "relu": _three_axes(_relu, plain.relu),
+    "add_bias": _add_bias,
+    "relu": relu,
     "relu_backward": _three_axes(_relu_backward, plain.relu_backward),
     "logistic_backward": _three_axes(_logistic_backward, plain.logistic_backward),
     "tanh_backward": _three_axes(_tanh_backward, plain.tanh_backward),

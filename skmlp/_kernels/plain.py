@@ -47,6 +47,11 @@ def add_decay(grad, theta, n, alpha, work):
     return np.einsum("mp,mp->m", weights, weights).astype(np.float64)
 
 
+def add_bias(z, bias):
+    """z <- z + bias, (members, rows, width) and (members, 1, width)."""
+    z += bias
+
+
 def relu(out, z, work):
     """out <- max(z, 0).
 
@@ -114,6 +119,7 @@ def by_class(y, raw, work):
 KERNELS = {
     "adam": adam,
     "add_decay": add_decay,
+    "add_bias": add_bias,
     "relu": relu,
     "relu_backward": relu_backward,
     "logistic_backward": logistic_backward,
