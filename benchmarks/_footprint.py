@@ -13,8 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 import skmlp
 
 PROGRAM = "import sklearn.neural_network; import skmlp"
-# "import time:       123 |        456 |   name", the name indented by two blanks a level
-LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
+# "import time:       123 |        456 |   name"
+LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| +(\S+)")
 BASE, OURS = "sklearn.neural_network", "skmlp"
 LARGEST = 5  # modules of others that are named
 BAR_FACTOR, BAR_BYTES = 1.1, 10_000  # of a pickle: that many times the parameters, and a rest
@@ -24,11 +24,8 @@ BAR_FACTOR, BAR_BYTES = 1.1, 10_000  # of a pickle: that many times the paramete
 
 
 def parse(text):
-    """(name, microseconds without and with what it imports, level) of each module, in order."""
-    return [
-        (name, int(own), int(cumulative), len(blanks) // 2)
-        for own, cumulative, blanks, name in LINE.findall(text)
-    ]
+    """(name, microseconds without and with what it imports) of each module, in order."""
+    return [(name, int(own), int(cumulative)) for own, cumulative, name in LINE.findall(text)]
 
 
 def import_times():

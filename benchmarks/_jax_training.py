@@ -4,7 +4,7 @@ import os
 from functools import cache
 
 import numpy as np
-from _peers import ALPHA, BETAS, EPSILON, LEARNING_RATE
+from _workloads import ALPHA, BETAS, EPSILON, LEARNING_RATE
 
 
 def configure(threads):

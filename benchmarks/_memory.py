@@ -151,8 +151,8 @@ def memory(args):
 NOTES = f"""
 Anonymous resident memory (RssAnon of /proc) of a process of its own with one thread, looked at
 every 2 ms: pages of mapped files, the page cache, do not count. {EPOCHS} epochs, batches of
-{BATCH_SIZE}, {HIDDEN[0]} hidden units, {N_CLASSES} classes, default scaling; a small fit has loaded
-before what is loaded once. In memory, "beyond X" is the peak beyond what was there before the fit,
-X included, and "beyond copy" is that without the scaled copy of X; the bar is {BAR_COPY} MB for it.
-Of a mapped array, "peak" is all of the process, "fit" what the fit has added; the bar is
-{BAR_MAPPED} MB for the peak. s: seconds of the fit."""
+{BATCH_SIZE}, {HIDDEN[0]} hidden units, {N_CLASSES} classes, default scaling, compiled kernels where
+Numba is installed; a small fit has loaded before what is loaded once. In memory, "beyond X" is the
+peak beyond what was there before the fit, X included, and "beyond copy" is that without the scaled
+copy of X; the bar is {BAR_COPY} MB for it. Of a mapped array, "peak" is all of the process, "fit"
+what the fit has added; the bar is {BAR_MAPPED} MB for the peak. s: seconds of the fit."""

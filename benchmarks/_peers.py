@@ -5,9 +5,12 @@ Each is called with a workload, a number of epochs and the dtype, and has ``fit(
 scikit-learn's settings, and its L2 penalty.
 """
 
-import numpy as np
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
-LEARNING_RATE, BETAS, EPSILON, ALPHA = 1e-3, (0.9, 0.999), 1e-8, 1e-4
+import numpy as np
+from _jax_training import configure, train
+from _workloads import ALPHA, BETAS, EPSILON, LEARNING_RATE
 
 
 class PyTorch:
@@ -21,7 +24,7 @@ class PyTorch:
         import torch
 
         torch.manual_seed(0)
-        model, optimizer = self._network(torch), None
+        model = self._network(torch)
         optimizer = self._adam(torch, model.parameters())
         loss = torch.nn.functional.cross_entropy
         if not self.workload.is_classification:
@@ -75,8 +78,6 @@ class Jax:
 
     def fit(self, X, y):
         """Train there; the process makes the same X and y itself, once."""
-        from _jax_training import train
-
         self.loss_curve_ = self.worker.submit(train, *self.arguments).result()
         self.n_iter_ = len(self.loss_curve_)
         return self
@@ -84,11 +85,6 @@ class Jax:
 
 def jax_worker(threads):
     """A process for JAX: the number of its threads is read once, when its backend starts."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    from _jax_training import configure
-
     return ProcessPoolExecutor(
         1, mp_context=get_context("spawn"), initializer=configure, initargs=(threads,)
     )

@@ -107,7 +107,7 @@ def predict(args):
         print(LINUX_ONLY)
     names = list(contestants())
     titles = (
-        f"{'network, method':>36}",
+        "network, method",
         f"{'rows':>7}",
         "dtype",
         "threads",
@@ -116,7 +116,7 @@ def predict(args):
         "bar",
         *(f"MB {name}" for name in (SKLEARN, OURS)),
     )
-    table = MarkdownTable(titles)
+    table = MarkdownTable(titles, 28)
     print(table.head(), flush=True)
     for threads in args.threads:
         with limited(threads):

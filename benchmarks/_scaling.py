@@ -84,7 +84,7 @@ def draw(path, results):
 def scaling(args):
     """Print a table for each family, and draw the figure."""
     results = []
-    names = available() if args.peers else [name for name in available() if name in CONTESTANTS]
+    names = available() if args.peers else available(*CONTESTANTS)
     with limited(args.threads, names) as worker:
         for family in FAMILIES:
             sizes = family.sizes[:QUICK] if args.quick else family.sizes

@@ -5,7 +5,7 @@ import warnings
 from time import perf_counter, process_time
 
 import numpy as np
-from _speed import COMPILED, OURS, SKLEARN, installed, milliseconds, ratio
+from _speed import COMPILED, OURS, SKLEARN, available, milliseconds, ratio
 from _tables import MarkdownTable
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -116,9 +116,7 @@ def of_folds(report, name):
 
 def grid_search(args):
     """Print a row per contestant and number of jobs."""
-    contestants = {
-        name: kind for name, kind in CONTESTANTS.items() if name != COMPILED or installed("numba")
-    }
+    contestants = {name: CONTESTANTS[name] for name in available(*CONTESTANTS)}
     epochs = QUICK_EPOCHS if args.quick else EPOCHS
     titles = ("jobs", f"{'search, ms':>20}", f"{SKLEARN} /", "workers", "BLAS threads")
     last = ("processors of a fit", "best accuracy")
@@ -138,8 +136,8 @@ def grid_search(args):
 
 NOTES = """
 GridSearchCV(n_jobs=...) on scikit-learn's digits / 16 in float32, batches of 200, default networks
-with the same number of epochs. Milliseconds: median (quartiles) of the repeats, the contestants
-taking turns; the workers have been started before. BLAS threads: the most that the libraries of a
-worker allow; with two jobs, jobs times threads should not exceed the {cpus} CPUs. processors of a
-fit: seconds of processors over seconds of the clock, median of all fits: far above the BLAS threads
-would be threads that nobody has asked for."""
+with the same number of epochs; skmlp's scale X, as is their default. Milliseconds: median
+(quartiles) of the repeats, the contestants taking turns; the workers have been started before.
+BLAS threads: the most that the libraries of a worker allow; jobs times threads should not exceed
+the {cpus} CPUs. processors of a fit: seconds of processors over seconds of the clock, median of all
+fits: far above the BLAS threads would be threads that nobody has asked for."""

@@ -54,26 +54,31 @@ SKLEARN, TORCH, JAX, FLOOR = "scikit-learn", "PyTorch", "JAX", "floor"
 OURS, COMPILED = "skmlp NumPy", "skmlp compiled"
 CONTESTANTS = {SKLEARN: theirs, OURS: ours, COMPILED: partial(ours, compiled=True)}
 PEERS = {TORCH: PyTorch, FLOOR: Floor}  # JAX needs a process
-NEEDS = {TORCH: "torch", JAX: "jax", COMPILED: "numba"}
+PACKAGES = {TORCH: "torch", JAX: "jax", COMPILED: "skmlp[accel]"}  # what pip installs for whom
 
 
-def available():
-    """Names of the contestants, in the order of the table; says which are left out."""
-    names = [SKLEARN, TORCH, JAX, FLOOR, OURS, COMPILED]
-    for name, module in NEEDS.items():
-        if not installed(module):
-            print(f"{name} is skipped: pip install {module}")
-            names.remove(name)
-    return names
+def takes_part(name):
+    """Whether all is there that a contestant needs."""
+    if name == COMPILED:
+        return kernels.available()
+    return name not in PACKAGES or installed(PACKAGES[name])
+
+
+def available(*names):
+    """Those of the names (or of all) that can take part, in the order of the table.
+
+    Says which are left out.
+    """
+    names = names or (SKLEARN, TORCH, JAX, FLOOR, OURS, COMPILED)
+    for name in names:
+        if not takes_part(name):
+            print(f"{name} is skipped: pip install {PACKAGES[name]}")
+    return [name for name in names if takes_part(name)]
 
 
 def own_kinds():
     """skmlp's contestants: by NumPy, and compiled where that can be."""
-    return {
-        name: CONTESTANTS[name]
-        for name in (OURS, COMPILED)
-        if name == OURS or installed(NEEDS[name])
-    }
+    return {name: CONTESTANTS[name] for name in (OURS, COMPILED) if takes_part(name)}
 
 
 def taking_part(names, workload, worker):
@@ -114,7 +119,11 @@ def fit_seconds(estimator, X, y, epochs):
 
 
 def epoch_seconds(contestant, workload, X, y, dtype):
-    """(seconds of 2k epochs - seconds of k epochs) / k: what fit does once cancels."""
+    """(seconds of 2k epochs - seconds of k epochs) / k: what fit does once cancels.
+
+    An epoch goes before, as the first fit after the turn of another is the slower one.
+    """
+    contestant(workload, 1, dtype).fit(X, y)
     k = workload.epochs
     short, long = (
         fit_seconds(contestant(workload, epochs, dtype), X, y, epochs) for epochs in (k, 2 * k)
@@ -177,8 +186,8 @@ def speed(args):
     names = available()
     times = (f"{name + ', ms':>20}" for name in names)
     ratios = (f"{title:>16}" for title, _ in columns_of_ratios(names))
-    shape = f"{'rows x features - hidden - outputs':25}"
-    table = MarkdownTable((shape, "batch", "dtype", "threads", *times, *ratios))
+    shape = ("rows x features - hidden - outputs", "batch", "dtype", "threads")
+    table = MarkdownTable((*shape, *times, *ratios))
     print(table.head(), flush=True)
     workloads = [w for w in WORKLOADS if w.is_quick or not args.quick]
     for threads in args.threads:

@@ -90,7 +90,7 @@ def add_search(commands, count):
         commands, "search", grid_search, "a grid search with two jobs", "a quarter of the epochs"
     )
     parser.add_argument("--repeats", type=count, default=5, metavar="N", help="default 5")
-    parser.add_argument("--jobs", type=count, nargs="+", default=[1, 2], metavar="N")
+    parser.add_argument("--jobs", type=count, nargs="+", default=[2], metavar="N")
 
 
 def add_scaling(commands, count):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+# scikit-learn's defaults, for peers who have others
+LEARNING_RATE, BETAS, EPSILON, ALPHA = 1e-3, (0.9, 0.999), 1e-8, 1e-4
 QUICK_PRODUCTS = 10**8  # multiply-adds of a forward pass over all rows: --quick has no more
 
 

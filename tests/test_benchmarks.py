@@ -1,6 +1,7 @@
 """The pure functions of the benchmarks; nothing is timed and no real data are read."""
 
 import importlib.util
+import itertools
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,16 +12,28 @@ from scipy import stats
 from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
 
-from skmlp import DensityRegressor
+from skmlp import DensityRegressor, _kernels
 from skmlp.distributions import Distribution
 from skmlp.families import Normal
+from skmlp.losses import REGRESSION_LOSSES
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 MODULES = (
     "_data",
     "_tables",
     "_raw",
+    "_workloads",
+    "_peers",
+    "_jax_training",
     "_speed",
+    "_children",
+    "_predict",
+    "_memory",
+    "_starts",
+    "_footprint",
+    "_search",
+    "_scaling",
+    "_speed_commands",
     "_anomalies",
     "_codes",
     "_denoising",
@@ -35,6 +48,7 @@ MODULES = (
     "_density_covariance",
     "_density_speed",
 )
+ASV_MODULES = ("activations", "losses", "optimizers", "fit")
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +167,7 @@ def test_epoch_seconds_leaves_the_set_up_out(run, monkeypatch):
             self.n_iter_ = self.epochs
 
     monkeypatch.setattr(run._speed, "perf_counter", lambda: clock[0])
-    workload = run._speed.WORKLOADS[0]
+    workload = run._workloads.WORKLOADS[0]
     assert run._speed.epoch_seconds(Peer, workload, None, None, "float32") == pytest.approx(3)
 
 
@@ -171,14 +185,32 @@ def test_a_fit_that_stops_early_is_no_measurement(run):
 
 
 def test_speed_ratio_is_of_medians(run):
-    seconds = {"scikit-learn": np.array([3.0, 4.0, 90.0]), "skmlp": np.array([1.0, 2.0, 2.0])}
-    assert run._speed.ratios(seconds) == [2.0]
-    assert run._speed.milliseconds(np.array([0.001, 0.002, 0.003])) == "2.0 (1.5-2.5)"
+    speed = run._speed
+    seconds = {"a": np.array([3.0, 4.0, 90.0]), "b": np.array([1.0, 2.0, 2.0])}
+    assert speed.ratio(seconds, "a", "b") == "2.00"
+    assert speed.ratio(seconds, "a", "c") == ""
+    assert speed.milliseconds(np.array([0.001, 0.002, 0.003])) == "2.0 (1.5-2.5)"
+    assert speed.milliseconds(np.array([0.1, 0.2, 0.3])) == "200 (150-250)"
+
+
+def test_speed_has_ratios_to_both_kinds_and_to_the_floor(run):
+    speed = run._speed
+    names = [speed.SKLEARN, speed.FLOOR, speed.OURS, speed.COMPILED]
+    assert [title for title, _ in speed.columns_of_ratios(names)] == [
+        "scikit-learn / skmlp",
+        "skmlp / floor",
+    ]
+    seconds = {
+        name: np.array([value]) for name, value in zip(names, (6.0, 1.0, 3.0, 2.0), strict=True)
+    }
+    assert speed.cells(seconds, names)[4:] == ["2.00, 3.00", "3.00, 2.00"]
+    del seconds[speed.FLOOR]
+    assert speed.cells(seconds, names)[1::4] == ["", ""]  # its time, and ratios to it
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_workloads(run, dtype):
-    workload = run._speed.WORKLOADS[0]
+    workload = run._workloads.WORKLOADS[0]
     X, y = workload.data(np.dtype(dtype))
     assert workload.name == "1797x64-100-10"
     assert X.shape == (1797, 64)
@@ -624,10 +656,11 @@ def test_raw_contestants_differ_from_their_defaults_by_the_seed(run, kind):
         assert estimator.get_params() == type(estimator)(random_state=3).get_params()
 
 
-@pytest.mark.parametrize("i", range(5))
-def test_speed_contestants_share_their_parameters(run, i):
-    workload = run._speed.WORKLOADS[i]
-    theirs, ours = (
+@pytest.mark.parametrize("i", range(8))
+def test_speed_contestants_share_their_parameters(run, i, monkeypatch):
+    monkeypatch.setattr(run._speed.kernels, "use", lambda compiled: None)
+    workload = run._workloads.WORKLOADS[i]
+    theirs, ours, compiled = (
         contestant(workload, 4, "float32").get_params()
         for contestant in run._speed.CONTESTANTS.values()
     )
@@ -635,6 +668,245 @@ def test_speed_contestants_share_their_parameters(run, i):
     assert theirs["max_iter"] == 4
     assert all(ours[name] == value for name, value in theirs.items() if name not in own)
     assert ours["feature_scaling"] is None
+    assert compiled == ours
+
+
+# Speed and memory
+
+
+def tiny(run, **settings):
+    """A training of a few rows, the last batch of which is shorter."""
+    return run._workloads.Workload(50, 4, (6, 5), 3, batch_size=20, epochs=1, **settings)
+
+
+def test_quick_workloads_and_sparse_ones(run):
+    workloads = run._workloads.WORKLOADS
+    assert [w.is_quick for w in workloads] == [True] * 3 + [False] * 5
+    assert [w.name for w in workloads if w.is_sparse] == ["CSR 20000x20000-100-2"]
+    X, y = tiny(run, density=0.5).data(np.dtype("float32"))
+    assert (X.format, X.nnz, X.dtype, len(y)) == ("csr", 100, np.float32, 50)
+
+
+def test_only_the_estimators_take_sparse_rows(run):
+    speed = run._speed
+    names = [speed.SKLEARN, speed.TORCH, speed.JAX, speed.FLOOR, speed.OURS]
+    assert list(speed.taking_part(names, tiny(run), None)) == names
+    sparse = speed.taking_part(names, tiny(run, density=0.5), None)
+    assert list(sparse) == [speed.SKLEARN, speed.OURS]
+
+
+def test_who_is_not_installed_is_named(run, monkeypatch, capsys):
+    monkeypatch.setattr(run._speed, "installed", lambda name: False)
+    monkeypatch.setattr(run._speed.kernels, "available", lambda: False)
+    assert run._speed.available() == [run._speed.SKLEARN, run._speed.FLOOR, run._speed.OURS]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [
+        "PyTorch is skipped: pip install torch",
+        "JAX is skipped: pip install jax",
+        "skmlp compiled is skipped: pip install skmlp[accel]",
+    ]
+
+
+def test_floor_multiplies(run):
+    products = run._peers._Products(np.random.default_rng(0), 4, 3, 5, "float64")
+    x = np.random.default_rng(1).normal(size=(2, 4))
+    products.run(x, 2)
+    np.testing.assert_allclose(products.z[:2], x @ products.weight)
+    np.testing.assert_allclose(products.grad, x.T @ products.delta[:2])
+    products.run(None, 5)
+    np.testing.assert_allclose(products.back, products.delta @ products.weight.T)
+    floor = run._peers.Floor(tiny(run), 3, "float64")
+    assert floor.fit(*tiny(run).data(np.dtype("float64"))).n_iter_ == 3
+
+
+@pytest.mark.parametrize("is_classification", [True, False])
+def test_peers_learn_what_is_in_their_rows(run, is_classification):
+    workload = tiny(run, is_classification=is_classification)
+    if not is_classification:
+        workload = run._workloads.Workload(50, 4, (6,), 1, 20, 1, is_classification=False)
+    curves = []
+    if run._tables.installed("torch"):
+        model = run._peers.PyTorch(workload, 200, "float32")
+        curves.append(model.fit(*workload.data(np.dtype("float32"))).loss_curve_)
+    if run._tables.installed("jax"):
+        curves.append(run._jax_training.train(workload, 200, "float32"))
+    for losses in curves:
+        assert len(losses) == 200
+        assert losses[-1] < 0.95 * losses[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_memory_of_a_child_is_seen(run):
+    found = run._children.observe(run._memory.prepare_array, 20_000, "float64", False)
+    assert found.result > 0
+    assert 70 < found.growth < 76 + run._memory.BAR_COPY  # the scaled copy is 76 MB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_a_child_that_fails_is_an_error(run, tmp_path):
+    with pytest.raises(RuntimeError, match="prepare_map.*failed"):
+        run._children.observe(run._memory.prepare_map, str(tmp_path / "missing.npy"), True)
+
+
+def test_maps_are_written_in_parts(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(run._memory, "WRITTEN_ROWS", 3)
+    run._memory.write_map(tmp_path / "X.npy", 7, "uint8")
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert (X.shape, X.dtype) == ((7, run._memory.MAPPED_FEATURES), np.uint8)
+    assert len(np.unique(X, axis=0)) == 7
+    assert [run._memory.verdict(mb, 50) for mb in (50, 51)] == ["met", "missed"]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_predictions_take_turns(run, monkeypatch):
+    predict = run._predict
+    monkeypatch.setattr(predict, "LOOP_SECONDS", 0.0)
+    monkeypatch.setattr(predict.kernels, "use", lambda compiled: None)
+    workload = tiny(run)
+    model = predict.fitted(predict.SCALED, workload, "float32")
+    X = predict.rows(workload, 3, "float32")
+    seconds = predict.measure({"one": model, "other": model}, "predict", X, 2)
+    assert {name: len(values) for name, values in seconds.items()} == {"one": 2, "other": 2}
+
+
+def test_bars_of_starts(run):
+    starts = run._starts
+    case = starts.Case(tiny(run), (1, 8), 3.5)
+    seconds = {1: np.array([1.0]), 8: np.array([3.5])}
+    assert starts.cells(seconds, case)[1:] == ["", "3.50", "", "3.5", "met"]
+    seconds[8] += 0.1
+    assert starts.cells(seconds, case)[-1] == "missed"
+    fits = starts.contestants(lambda *arguments, n_init: n_init, case.starts)
+    assert {n: fit(None, 1, "float32") for n, fit in fits.items()} == {1: 1, 8: 8}
+
+
+def test_import_times_are_beyond_those_of_scikit_learn(run):
+    lines = [
+        "import time: self [us] | cumulative | imported package",
+        "import time:      3000 |       3000 |     numpy",
+        "import time:      1000 |       4000 | sklearn.neural_network",
+        "import time:        70 |         70 |     scipy.signal",
+        "import time:        20 |         90 |   skmlp.losses",
+        "import time:        10 |        100 | skmlp",
+    ]
+    modules = run._footprint.parse("\n".join(lines))
+    assert modules[2] == ("scipy.signal", 70, 70)
+    assert run._footprint.summary(modules) == {
+        "sklearn.neural_network": 4.0,
+        "skmlp": 0.1,
+        "its modules": 0.03,
+        "others": 0.07,
+    }
+    assert run._footprint.others(modules) == [("scipy.signal", 0.07)]
+
+
+def test_search_has_twenty_points(run, monkeypatch):
+    search = run._search
+    monkeypatch.setattr(search.kernels, "use", lambda compiled: None)
+    assert np.prod([len(values) for values in search.GRID.values()]) == 20
+    X, y = tiny(run).data(np.dtype("float64"))
+    monkeypatch.setattr(search, "GRID", {"alpha": [1e-4, 1e-3]})
+    for contestant in search.CONTESTANTS.values():
+        seconds, report = search.run_once(contestant, X, y, 1, None)
+        assert seconds > 0
+        assert search.of_folds(report, "threads").shape == (6,)
+        assert (search.of_folds(report, "processors") > 0).all()
+
+
+def test_slopes(run):
+    scaling = run._scaling
+    sizes = (1, 2, 4, 8)
+    assert scaling.slope(sizes, [3, 6, 12, 24]) == pytest.approx(1)
+    assert scaling.last_slope(sizes, [1, 1, 1, 4]) == pytest.approx(2)
+    deep = scaling.FAMILIES[2].workload(4)
+    assert deep.name == "4000x64-100x100x100x100-10"
+    assert deep.n_rows * deep.epochs * 37400 >= scaling.WORK
+
+
+def test_scaling_draws(run, tmp_path):
+    family = run._scaling.FAMILIES[0]
+    result = family, (1, 2), {"skmlp": [1.0, 2.0]}
+    run._scaling.draw(tmp_path / "scaling.png", [result, result])
+    assert (tmp_path / "scaling.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (["speed", "--quick"], {"quick": True, "threads": [1], "dtype": ["float32", "float64"]}),
+        (["predict", "--threads", "1", "2"], {"threads": [1, 2], "repeats": 5}),
+        (["memory", "--rows", "1000"], {"rows": 1000, "quick": False, "data": None}),
+        (["starts"], {"dtype": ["float32"], "threads": [1]}),
+        (["import", "--repeats", "7"], {"repeats": 7}),
+        (["search", "--jobs", "2"], {"jobs": [2], "quick": False}),
+        (["scaling", "--figure", "a.svg"], {"figure": "a.svg", "peers": False, "threads": 1}),
+    ],
+)
+def test_command_lines_of_speed(run, arguments, expected, monkeypatch):
+    functions = {"import": "footprint", "search": "grid_search"}
+    seen = []
+    name = functions.get(arguments[0], arguments[0])
+    monkeypatch.setattr(run._speed_commands, name, seen.append)
+    run.main(arguments)
+    assert vars(seen[0]).items() >= expected.items()
+
+
+# Benchmarks for asv
+
+
+@pytest.fixture(scope="module")
+def asv():
+    """benchmarks/asv as a package under another name, as asv itself may be installed.
+
+    The kernels that its benchmarks choose are not those of later tests.
+    """
+    compiled = _kernels.in_use()
+    name, path = "benchmarks_asv", BENCHMARKS / "asv"
+    spec = importlib.util.spec_from_file_location(
+        name, path / "__init__.py", submodule_search_locations=[str(path)]
+    )
+    sys.modules[name] = package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    yield {module: importlib.import_module(f"{name}.{module}") for module in ASV_MODULES}
+    _kernels.use(compiled)
+    for loaded in [module for module in sys.modules if module.split(".")[0] == name]:
+        del sys.modules[loaded]
+
+
+@pytest.mark.parametrize(
+    "module, kind",
+    [
+        ("activations", "Activations"),
+        ("losses", "Losses"),
+        ("optimizers", "Optimizers"),
+        ("fit", "Fit"),
+        ("fit", "Predict"),
+    ],
+)
+def test_asv_benchmarks_run_once(asv, module, kind):
+    benchmark = getattr(asv[module], kind)
+    first, *rest = benchmark.params
+    assert len(benchmark.param_names) == len(benchmark.params)
+    timed = [name for name in dir(benchmark) if name.startswith(("time_", "peakmem_"))]
+    assert timed
+    # All names of a registry, the smallest of everything else.
+    names = first[:1] if kind == "Predict" else first
+    for parameters in itertools.product(names, *(values[:1] for values in rest)):
+        instance = benchmark()
+        instance.setup(*parameters)
+        for name in timed:
+            getattr(instance, name)(*parameters)
+
+
+def test_asv_benchmarks_without_a_compiler_are_skipped(asv, monkeypatch):
+    monkeypatch.setattr(_kernels, "available", lambda: False)
+    with pytest.raises(NotImplementedError, match="compile"):
+        asv["activations"].use("compiled")
+
+
+def test_asv_benchmarks_know_all_that_is_registered(asv):
+    assert len(asv["losses"].LOSSES) == len(REGRESSION_LOSSES) + 8
+    assert asv["optimizers"].STOCHASTIC == ("adam", "sgd", "rmsprop")
 
 
 # Tables
@@ -684,6 +956,8 @@ def test_raw_prints_what_is_there(run, tmp_path, monkeypatch, capsys):
         ["raw", "--sets", "iris"],
         ["raw", "--sets", "pol", "--quick"],
         ["speed", "--dtype", "float16"],
+        ["memory", "--rows", "0"],
+        ["search", "--jobs"],
         ["anomalies", "--seeds", "0"],
         ["compression", "--data", "somewhere"],
         ["autoencoder-speed", "--repeats", "0"],
