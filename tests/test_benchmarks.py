@@ -34,6 +34,11 @@ MODULES = (
     "_density_calibration",
     "_density_covariance",
     "_density_speed",
+    "_hyper_continual",
+    "_hyper_digits",
+    "_hyper_groups",
+    "_hyper_real",
+    "_hyper_speed",
 )
 
 
