@@ -334,7 +334,7 @@ class HyperNetwork(Network):
         out = writer.forward(theta, x, caches.writers[way].caches(n_rows))
         values = caches.by_group(out, len(x))
         if self.chunked:
-            values = np.multiply(values, caches.factor, out=caches.work("values", values.shape))
+            values *= caches.factor
         return values
 
     def _forward(self, way, theta, x, caches):

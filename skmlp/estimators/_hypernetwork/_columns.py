@@ -204,8 +204,9 @@ def _unique(column, j):
         key = keys[missing[0]]
         kind = "an infinite" if isinstance(key, float) and abs(key) == inf else "a missing"
         raise ValueError(
-            f"The task column {j} of X has {kind} value, {key!r}, in row {row}. Give such rows an "
-            "identifier of their own, for example 'unknown', or drop them."
+            f"The task column {j} of X has {kind} value, {key!r}, in row {row}. Identifiers "
+            "can be neither NaN nor infinite. Give such rows one of their own, for example "
+            "'unknown', or drop them."
         )
     return _in_order(keys, inverse)
 
