@@ -16,7 +16,7 @@ from _density_speed import density_speed
 from _hyper_continual import hypernetwork_continual
 from _hyper_digits import hypernetwork_digits
 from _hyper_groups import hypernetwork_groups
-from _hyper_real import hypernetwork_real
+from _hyper_real import SETS, hypernetwork_real
 from _hyper_speed import hypernetwork_speed
 from _labels import labels
 from _pretraining import contractive
@@ -198,11 +198,12 @@ def add_hypernetwork_groups(commands):
 
 
 def add_hypernetwork_real(commands):
-    """The subcommand of a real set with groups."""
-    parser = commands.add_parser("hypernetwork-real", help="rows of 42 people, known and new ones")
+    """The subcommand of real sets with groups."""
+    parser = commands.add_parser("hypernetwork-real", help="known and new groups of real rows")
     add_data(parser, "regression")
     parser.add_argument("--seeds", type=count, default=2, metavar="N", help="default 2")
-    parser.add_argument("--quick", action="store_true", help="voice only, one seed")
+    parser.add_argument("--sets", nargs="+", choices=tuple(SETS), metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="one seed")
     parser.set_defaults(run=hypernetwork_real)
 
 
