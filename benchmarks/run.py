@@ -13,6 +13,11 @@ from _density import HEADS, density
 from _density_calibration import density_calibration
 from _density_covariance import density_covariance
 from _density_speed import density_speed
+from _hyper_continual import hypernetwork_continual
+from _hyper_digits import hypernetwork_digits
+from _hyper_groups import hypernetwork_groups
+from _hyper_real import SETS, hypernetwork_real
+from _hyper_speed import hypernetwork_speed
 from _labels import labels
 from _pretraining import contractive
 from _raw import raw
@@ -88,6 +93,16 @@ STUDIES = {
     "denoising": (denoising, 3, "noise taken from digits; quick: one seed"),
     "contractive": (contractive, 5, "kinds of autoencoders as starts; quick: 1000 training rows"),
     "labels": (labels, 5, "few labels and an autoencoder of all rows; quick: 50 and 100 labels"),
+    "hypernetwork-continual": (
+        hypernetwork_continual,
+        20,
+        "functions one after another; quick: 5 seeds, with and without protection",
+    ),
+    "hypernetwork-digits": (
+        hypernetwork_digits,
+        3,
+        "digits in parts, one after another; quick: full modulation only",
+    ),
 }
 
 
@@ -163,6 +178,36 @@ def add_density_speed(commands):
     parser.set_defaults(run=density_speed)
 
 
+def add_hypernetwork_groups(commands):
+    """The subcommand of many small groups."""
+    parser = commands.add_parser("hypernetwork-groups", help="many tasks of ten rows, made up")
+    parser.add_argument("--seeds", type=count, default=3, metavar="N", help="default 3")
+    parser.add_argument("--quick", action="store_true", help="one seed, 500 steps")
+    parser.set_defaults(run=hypernetwork_groups, data=None)
+
+
+def add_hypernetwork_real(commands):
+    """The subcommand of real sets with groups."""
+    parser = commands.add_parser("hypernetwork-real", help="known and new groups of real rows")
+    add_data(parser, "regression")
+    parser.add_argument("--seeds", type=count, default=2, metavar="N", help="default 2")
+    parser.add_argument("--sets", nargs="+", choices=tuple(SETS), metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="one seed")
+    parser.set_defaults(run=hypernetwork_real)
+
+
+def add_hypernetwork_speed(commands):
+    """The subcommand of the milliseconds of steps."""
+    parser = commands.add_parser("hypernetwork-speed", help="a step beside that of a shared net")
+    parser.add_argument("--quick", action="store_true", help="two steps a repeat instead of ten")
+    parser.add_argument("--rows", type=count, nargs="+", default=[256, 1024], metavar="N")
+    parser.add_argument("--threads", type=count, nargs="+", default=[1, 2], metavar="N")
+    dtypes = ("float32", "float64")
+    parser.add_argument("--dtype", nargs="+", choices=dtypes, default=list(dtypes))
+    parser.add_argument("--repeats", type=count, default=11, metavar="N", help="default 11")
+    parser.set_defaults(run=hypernetwork_speed, data=None)
+
+
 def main(arguments=None):
     """Parse the arguments, print what made the table, and the table."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -178,6 +223,9 @@ def main(arguments=None):
     add_density_calibration(commands)
     add_density_covariance(commands)
     add_density_speed(commands)
+    add_hypernetwork_groups(commands)
+    add_hypernetwork_real(commands)
+    add_hypernetwork_speed(commands)
     args = parser.parse_args(arguments)
     print(preamble(arguments, args.data), flush=True)
     args.run(args)

@@ -47,6 +47,11 @@ MODULES = (
     "_density_calibration",
     "_density_covariance",
     "_density_speed",
+    "_hyper_continual",
+    "_hyper_digits",
+    "_hyper_groups",
+    "_hyper_real",
+    "_hyper_speed",
 )
 ASV_MODULES = ("activations", "losses", "optimizers", "fit")
 
@@ -973,3 +978,109 @@ def test_wrong_arguments(run, arguments, capsys):
     with pytest.raises(SystemExit):
         run.main(arguments)
     assert "usage" in capsys.readouterr().err
+
+
+def test_continual_tasks_and_verdicts(run):
+    continual = run._hyper_continual
+    for problem, pieces in continual.PROBLEMS.items():
+        tasks = continual.rows_of(problem)
+        assert [rows[0][0, 0] for rows in tasks] == [0, 1, 2]
+        for (X, y, X_test, y_test), (low, high, function) in zip(tasks, pieces, strict=True):
+            assert X.shape == (100, 2) and X_test.shape == (50, 2)
+            assert low <= X[:, 1].min() < X[:, 1].max() <= high
+            assert np.std(y - function(X[:, 1])) == pytest.approx(0.05, rel=0.2)
+            np.testing.assert_array_equal(y_test, function(X_test[:, 1]))
+    good = np.full((10, 3), 0.001)
+    one_bad = good.copy()
+    one_bad[3, 0] = 0.4
+    verdict = continual.verdict
+    assert verdict("polynomials", 0.05, good) == ("< 0.05 10/10", "met")
+    assert verdict("polynomials", 0.05, one_bad) == ("< 0.05 9/10", "met")
+    assert verdict("polynomials", 0.05, 10 * good) == ("< 0.05 10/10", "missed")  # medians
+    assert verdict("Chebyshev", 0.05, 10 * good) == ("< 0.02 10/10", "met")
+    assert verdict("Chebyshev", 0.05, 30 * good) == ("< 0.02 0/10", "missed")
+    assert verdict("polynomials", 0.0, one_bad) == ("forgotten 1/10", "missed")
+    assert verdict("polynomials", 0.0, 400 * good) == ("forgotten 10/10", "met")
+    assert verdict("polynomials", continual.JOINT, good) == ("", "")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_continual_errors_have_a_row_per_seed(run):
+    continual = run._hyper_continual
+    tasks = continual.rows_of("Chebyshev")
+    immediate, found = continual.one_after_another(tasks, 0.05, n_seeds=2, epochs=2)
+    assert immediate.shape == found.shape == (2, 3)
+    np.testing.assert_array_equal(immediate[:, -1], found[:, -1])
+    assert continual.all_at_once(tasks, 1, 2)[1].shape == (1, 3)
+    assert continual.blind(tasks, 2, 2).shape == (2, 3)
+
+
+def test_digits_in_parts(run):
+    digits = run._hyper_digits
+    X, y, X_test, y_test = digits.digits()
+    assert len(X) == 1200 and len(X_test) == 597
+    for task, (own, labels, test, test_labels) in enumerate(digits.permuted(0)):
+        assert (own[:, 0] == task).all() and (test[:, 0] == task).all()
+        np.testing.assert_array_equal(np.sort(own[:, 1:]), np.sort(X))
+        np.testing.assert_array_equal(labels, y)
+        np.testing.assert_array_equal(test_labels, y_test)
+    parts = digits.split(0)
+    assert [sorted(set(part[1])) for part in parts] == [[2 * i, 2 * i + 1] for i in range(5)]
+    assert sum(len(part[0]) for part in parts) == 1200
+    assert digits.epochs_of(1200) == 42 and digits.epochs_of(240) == 200
+
+
+def test_bars_of_digits(run):
+    digits = run._hyper_digits
+    assert {*digits.BARS["permuted"], *digits.BARS["split"], *digits.QUICK} <= {*digits.CONTESTANTS}
+    verdict = digits.verdict
+    assert verdict("permuted", digits.FULL, 96.0, 0.5) == (">= 96", "met")
+    assert verdict("permuted", digits.FULL, 96.0, 0.6) == (">= 96", "missed")
+    assert verdict("split", digits.FULL, 99.2, 0.0) == (">= 99.3", "missed")
+    assert verdict("permuted", digits.UNPROTECTED, 61.0, 40.0) == ("<= 60", "missed")
+    assert verdict("split", digits.UNPROTECTED, 61.0, 40.0) == ("", "")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_digits_are_learned_one_after_another(run, monkeypatch):
+    digits = run._hyper_digits
+    monkeypatch.setattr(digits, "STEPS", 4)
+    tasks = digits.split(0)
+    for name in (digits.FULL, digits.JOINT, digits.SEPARATE):
+        found = digits.run(name, tasks, 0)
+        assert 0 <= found["final"] <= 100 and found["parameters"] >= 2410
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_steps_of_hypernetworks(run, dtype):
+    speed = run._hyper_speed
+    for contestant in speed.CONTESTANTS.values():
+        stepper = speed.Stepper(contestant, 16, dtype, update=True)
+        before = stepper.theta.copy()
+        stepper.step()
+        assert stepper.grad.dtype == dtype and np.isfinite(stepper.grad).all()
+        assert np.abs(stepper.theta - before).max() <= 1e-6
+    ratios = speed.ratios({speed.SHARED: np.array([1.0, 2.0, 9.0]), "film": np.full(3, 3.0)})
+    assert ratios == {speed.SHARED: 1.0, "film": 1.5}
+    found = {speed.SHARED: np.ones(1), "film": np.full(1, 1.7)}
+    assert speed.cells("film", speed.ROWS, found) == ("1.70", "1.70", "missed")
+    assert speed.cells("film", 1024, found) == ("1.70", "1.70", "")
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (["hypernetwork-continual"], {"seeds": 20, "quick": False}),
+        (["hypernetwork-digits", "--quick"], {"seeds": 3, "quick": True}),
+        (["hypernetwork-speed", "--rows", "64"], {"rows": [64], "threads": [1, 2], "repeats": 11}),
+    ],
+)
+def test_hypernetwork_command_lines(run, arguments, expected, monkeypatch):
+    seen = []
+    name = arguments[0].replace("-", "_")
+    if arguments[0] in run.STUDIES:
+        study = (seen.append, *run.STUDIES[arguments[0]][1:])
+        monkeypatch.setitem(run.STUDIES, arguments[0], study)
+    monkeypatch.setattr(run, name, seen.append)
+    run.main(arguments)
+    assert vars(seen[0]).items() >= expected.items()

@@ -186,9 +186,14 @@ class HyperNetwork(Network):
         return np.random.default_rng(0).choice([-1.0, 1.0], sd.shape) * np.where(sd > 0, sd, 1.0)
 
     @property
+    def offset(self):
+        """Block of the constant output that training starts from."""
+        return next(layer.block for layer in self.layers[::-1] if isinstance(layer, Offset))
+
+    @property
     def n_learned(self):
         """Number of parameters that training changes."""
-        return self.n_params - self.layers[-2].block.size
+        return self.n_params - self.offset.size
 
     @property
     def n_main(self):
@@ -204,7 +209,7 @@ class HyperNetwork(Network):
         return HyperWorkspace(self, members, dtype, **options)
 
     def start_from(self, theta, raw):
-        self.layers[-2].block.view(theta)[...] = raw
+        self.offset.view(theta)[...] = raw
 
     def forward(self, theta, x, caches, stop=None):
         caches.batch = x
@@ -262,7 +267,7 @@ class HyperNetwork(Network):
         """Weights and biases of all dense layers, (members, groups, n_in, n_out) and so on."""
         pairs = [self.layers[i].effective(theta, values) for i in self.dense_positions()]
         weight, bias = pairs[-1]
-        pairs[-1] = weight, bias + self.layers[-2].block.view(theta)
+        pairs[-1] = weight, bias + self.offset.view(theta)
         return pairs
 
     def effective_backward(self, theta, values, d_pairs, grad, d_values):
@@ -329,7 +334,7 @@ class HyperNetwork(Network):
         out = writer.forward(theta, x, caches.writers[way].caches(n_rows))
         values = caches.by_group(out, len(x))
         if self.chunked:
-            values = np.multiply(values, caches.factor, out=caches.work("values", values.shape))
+            values *= caches.factor
         return values
 
     def _forward(self, way, theta, x, caches):

@@ -78,10 +78,10 @@ def _positions(name, key, X):
         positions = _get_column_indices(X, _by_place(key, X))
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ValueError(
-            f"{name}={key!r} does not tell columns of X, which has {X.shape[1]}: {error} Give "
-            "positions, names of a DataFrame, a mask or a function. A transformer may have renamed "
-            "columns (verbose_feature_names_out=False keeps names) or taken their names away "
-            "(set_output(transform='pandas') keeps them)."
+            f"{name}={key!r} does not tell columns of X, which has {X.shape[1]}: {error} "
+            "Give positions, names of a DataFrame, a mask or a function. A transformer may have "
+            "renamed columns (verbose_feature_names_out=False keeps names) or taken their names "
+            "away (set_output(transform='pandas') keeps them)."
         ) from error
     positions = tuple(int(j) for j in np.atleast_1d(positions))
     if not positions or len(set(positions)) < len(positions):
@@ -95,7 +95,11 @@ def _by_place(key, X):
     texts = isinstance(names, list | tuple) and names and all(isinstance(n, str) for n in names)
     if not (texts and hasattr(X, "columns")):
         return key
-    return [list(X.columns).index(name) for name in names]
+    columns = list(X.columns)
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise ValueError(f"There is no column {missing[0]!r}.")
+    return [columns.index(name) for name in names]
 
 
 def as_table(estimator, X, reset=False):
@@ -204,8 +208,9 @@ def _unique(column, j):
         key = keys[missing[0]]
         kind = "an infinite" if isinstance(key, float) and abs(key) == inf else "a missing"
         raise ValueError(
-            f"The task column {j} of X has {kind} value, {key!r}, in row {row}. Give such rows an "
-            "identifier of their own, for example 'unknown', or drop them."
+            f"The task column {j} of X has {kind} value, {key!r}, in row {row}. Identifiers "
+            "can be neither NaN nor infinite. Give such rows one of their own, for example "
+            "'unknown', or drop them."
         )
     return _in_order(keys, inverse)
 
