@@ -9,12 +9,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import approx_fprime
 from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
 
 from skmlp import DensityRegressor, _kernels
+from skmlp._engine.groups import GroupedRows
+from skmlp._engine.modulations import hyper_network
+from skmlp.activations import Tanh
 from skmlp.distributions import Distribution
 from skmlp.families import Normal
+from skmlp.initializers import GlorotUniform
 from skmlp.losses import REGRESSION_LOSSES
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -50,6 +55,7 @@ MODULES = (
     "_hyper_continual",
     "_hyper_digits",
     "_hyper_groups",
+    "_hyper_real_data",
     "_hyper_real",
     "_hyper_speed",
 )
@@ -1084,3 +1090,109 @@ def test_hypernetwork_command_lines(run, arguments, expected, monkeypatch):
     monkeypatch.setattr(run, name, seen.append)
     run.main(arguments)
     assert vars(seen[0]).items() >= expected.items()
+
+
+def test_waves(run):
+    waves = run._hyper_groups.Waves(3)
+    X, y = waves.train
+    assert X.shape == (1000, 2)
+    assert 0.08 < np.std(y - waves.wave(X[:, 0].astype(int), X[:, 1])) < 0.12
+    assert set(waves.test_new[0][:, 0]) == set(waves.few[0][:, 0]) == set(range(100, 150))
+    np.testing.assert_array_equal(waves.train[1], run._hyper_groups.Waves(3).train[1])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_concatenation_is_a_dense_layer_of_row_and_embedding(run):
+    groups = run._hyper_groups
+    X, y = groups.Waves(0).train
+    with groups.with_concatenation():
+        model = groups.CONTESTANTS["concatenated 2"].make(5, random_state=0).fit(X, y)
+        predicted = model.predict(X)
+        network, embeddings = model._network_of(model._model), model.task_embeddings_
+    theta = model.theta_[np.newaxis]
+    writer, (first, _, second, _, last, offset, _) = network.ways[0].writer, network.layers
+    head = writer.layers[-1]
+    inputs = np.column_stack([X[:, 1:], embeddings[X[:, 0].astype(int)]])
+    weight = np.concatenate([first.weight.view(theta)[0], head.weight.view(theta)[0]])
+    h = inputs @ weight + first.bias.view(theta)[0] + head.bias.view(theta)[0]
+    for layer in (second, last):
+        h = np.tanh(h) @ layer.weight.view(theta)[0] + layer.bias.view(theta)[0]
+    np.testing.assert_allclose(predicted, h[:, 0] + offset.block.view(theta)[0, 0, 0])
+
+
+def test_gradient_of_concatenation(run):
+    """The layer adds to what is written, so that a wrong gradient would still learn something."""
+    groups = run._hyper_groups
+    network = hyper_network(
+        *((1, 3, 2), (Tanh(),), ((GlorotUniform(), 1.0),) * 2, groups.Concatenated()),
+        *((), (), ()),
+        n_tasks=4,
+        embedding=2,
+    )
+    rng = np.random.default_rng(0)
+    theta = network.initial([rng])
+    rows = GroupedRows(rng.normal(size=(1, 7, 1)), np.array([0, 1, 4]), np.array([0, 2, 3]))
+    d = rng.normal(size=(1, 7, 2))
+    caches, grad = network.workspace(1, np.float64), np.empty_like(theta)
+
+    def value(flat):
+        return np.sum(d * network.forward(flat[np.newaxis], rows, caches))
+
+    network.forward(theta, rows, caches)
+    network.backward(theta, d.copy(), caches, grad)
+    numeric = approx_fprime(theta[0], value, 1e-6)
+    numeric[-2:] = 0.0  # the constant output
+    np.testing.assert_allclose(grad[0], numeric, atol=1e-5)
+
+
+def test_bars_of_groups(run):
+    groups = run._hyper_groups
+    low, high = {"known": 0.1, "new": 0.25}, {"known": 0.7, "new": 0.7}
+    means = {"film 2": low, "low_rank 2": high, "separate": low, "pooled": high}
+    found = [line.rpartition(", ")[2] for line in groups.verdicts(means)]
+    assert found == ["met.", "missed.", "missed.", "met."]
+
+
+def test_visits(run):
+    subject, time = np.array([1, 0, 1, 1, 0, 0]), np.array([7.0, 0.1, 0.0, 0.2, 0.0, 9.0])
+    np.testing.assert_array_equal(run._hyper_real_data.visits(subject, time), [3, 0, 2, 2, 0, 1])
+    people = np.array([[0, 60, 1], [1, 60, 1], [2, 70, 0], [3, 60, 1]], float)
+    assert run._hyper_real_data.runs_of_people(people) == (3, 2)
+
+
+def test_folds_of_groups(run):
+    rng = np.random.default_rng(0)
+    group, block = np.repeat(np.arange(10), 20), np.arange(200) // 2
+    X = np.column_stack([group, group + 100, rng.normal(size=200)])
+    data = run._hyper_real_data.Groups(X, rng.normal(size=200), block, 1, 3, ({},))
+    for train, test in data.within(0):
+        assert set(data.group[train]) == set(data.group[test]) == set(range(10))
+        assert not set(block[train]) & set(block[test])
+    for train, test in data.between(0):
+        assert not set(data.group[train]) & set(data.group[test])
+        few, others = data.some(test, 0)
+        assert np.bincount(group[few])[np.unique(group[test])].tolist() == [3, 3]
+        assert not set(block[few]) & set(block[others])
+    plain = run._hyper_real.Contestant(None).seen(data)
+    np.testing.assert_array_equal(plain, X[:, [0, 2]])
+
+
+def test_separate_models(run):
+    X, y = np.array([[0, 1], [0, 2], [5, 3.0]]), np.array([1.0, 3.0, 7.0])
+    model = run._hyper_groups.Separate(DummyRegressor()).fit(X, y)
+    np.testing.assert_array_equal(model.predict(X[::-1]), [7, 2, 2])
+
+
+def test_real_groups_print_what_is_there(run, tmp_path, monkeypatch, capsys):
+    means = {name: run._hyper_real.CONTESTANTS[name] for name in ("mean", "mean of the group")}
+    monkeypatch.setattr(run._hyper_real, "CONTESTANTS", means)
+    (tmp_path / "regression").mkdir()
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(1, 9, 200), np.repeat(rng.normal(size=(10, 4)), 20, axis=0)])
+    np.savez(tmp_path / "regression" / "airfoil.npz", X=X, y=X[:, 1])
+    sets = ["--sets", "voice", "airfoil", "--quick"]
+    run.main(["hypernetwork-real", "--data", str(tmp_path), *sets])
+    printed = capsys.readouterr().out
+    assert "Missing: parkinsons." in printed
+    assert "airfoil: 200 rows of 10 groups" in printed
+    assert "Least error: mean of the group." in printed
