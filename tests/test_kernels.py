@@ -171,3 +171,22 @@ def test_the_choice_is_made_once_and_late(wish, expected):
 def test_unknown_kernels_are_no_attributes():
     with pytest.raises(AttributeError, match="no kernel 'nothing'"):
         _kernels.nothing  # noqa: B018
+
+
+def test_a_numba_that_does_not_work_is_done_without(tmp_path):
+    (tmp_path / "numba.py").write_text("raise ImportError('needs another NumPy')")
+    code = (
+        "import warnings; from skmlp import _kernels\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always'); _kernels.adam\n"
+        "print(_kernels.in_use(), len(caught), 'another NumPy' in str(caught[0].message))"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "SKMLP_COMPILED": "1", "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == ["False", "1", "True"]

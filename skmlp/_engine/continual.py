@@ -13,7 +13,8 @@ class Protected:
     """strength / T * sum_j |theta_j - theta_j*|^2 over T earlier tasks j.
 
     theta_j are the weights and biases that act on the rows of task j, theta_j* what they were at
-    the last change of tasks (von Oswald et al. 2020, ICLR, without their look-ahead).
+    the last change of tasks, or the last time a task was adapted (von Oswald et al. 2020, ICLR,
+    without their look-ahead).
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class Protected:
         A random choice of so many tasks counts in a step; all by default.
     allowed : ndarray of bool of shape (n_tasks, n_raw) or None
         Weights of outputs that a task cannot have are free.
-    contexts : pair of ndarrays of shape (n_context,) or None
+    contexts : pair of ndarrays of shape (n_tasks, n_context) or None
         Means and standard deviations of the contexts to hold tasks at; None is 0 and 1.
     """
 
@@ -50,7 +51,7 @@ class Protected:
         total, part = (workspace.work((self, i), grad.shape) for i in range(2))
         value = np.zeros(len(theta))
         for some in _blocks(tasks, network, len(theta)):
-            contexts = self._contexts(network, len(some), workspace)
+            contexts = self._contexts(network, some, workspace)
             groups = _groups(some, contexts, theta.dtype)
             targets = self._targets(network, groups, workspace)
             values = network.written(theta, groups, workspace)
@@ -93,12 +94,13 @@ class Protected:
         """Whether what was written takes less memory than the parameters that wrote it."""
         return len(self.tasks) * network.n_main <= network.n_params
 
-    def _contexts(self, network, n, workspace):
+    def _contexts(self, network, tasks, workspace):
         """Contexts to hold tasks at, drawn anew in every step."""
         if not network.told.n_context:
             return None
-        mean, sd = self.contexts or (0.0, 1.0)
-        return workspace.rngs[0].normal(mean, sd, (1, n, network.told.n_context))
+        shape = (len(tasks), network.told.n_context)
+        mean, sd = (0.0, 1.0) if self.contexts is None else (part[tasks] for part in self.contexts)
+        return workspace.rngs[0].normal(mean, sd, shape)[np.newaxis]
 
     def _free(self, errors, tasks):
         if self.allowed is None:

@@ -76,6 +76,10 @@ class Layout:
         self.size = -(-self.size // n) * n
 
 
+# Views of reusable arrays that one prediction hands on to the next.
+MANY_VIEWS = 256
+
+
 class Scratch:
     """Arrays that outlive a step: the same key and shape give the same memory again.
 
@@ -93,6 +97,12 @@ class Scratch:
         if view is None:
             view = self._views[key, shape, dtype] = self._carve(key, shape, dtype)
         return view
+
+    def nbytes(self):
+        """Bytes of all arrays; views for shapes that were needed once are dropped."""
+        if len(self._views) > MANY_VIEWS:
+            self._views.clear()
+        return sum(array.nbytes for array in self._flat.values())
 
     def _carve(self, key, shape, dtype):
         dtype = self.dtype if dtype is None else np.dtype(dtype)
@@ -167,6 +177,13 @@ class Cache:
             views = tuple(None if block is None else block.view(array) for block in blocks)
             held = self._held[role] = (array, views)
         return held[1]
+
+    def forget(self):
+        """Let go of what came from outside: the input, and views of parameters."""
+        self._held.clear()
+        self.x = self.out = self.weight = None
+        for part in getattr(self, "parts", ()):
+            part.forget()
 
     def write(self, block, target, fill):
         """Let `fill(out)` write a gradient into `target`, or add it if others wrote before."""

@@ -168,6 +168,13 @@ class Workspace:
             caches = self._caches[rows] = self._allocate(rows)
         return caches
 
+    def forget(self):
+        """Let go of inputs and parameters; return the bytes that are still held."""
+        for caches in self._caches.values():
+            for cache in caches:
+                cache.forget()
+        return self.work.nbytes()
+
     def _allocate(self, rows):
         caches, in_place, layers = [], False, self.network.layers
         for i, (layer, adds) in enumerate(zip(layers, self._adds, strict=True)):
@@ -250,7 +257,7 @@ def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=Non
     members = len(theta)
     n = len(rows) if index is None else len(index)
     block = block or block_rows(network, members)
-    own = workspace or _kept.take(network, members, theta.dtype)
+    own = workspace or _last.take(network, members, theta.dtype)
     try:
         for start in range(0, n, block):
             part = slice(start, min(start + block, n))
@@ -261,11 +268,15 @@ def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=Non
             yield part, x, raw
     finally:
         if workspace is None:
-            _kept.workspace = own
+            _last.give_back(own)
 
 
-class _Kept(threading.local):
-    """The workspace of a thread's last prediction, for the next by the same network.
+# More memory than this is not held for the next prediction.
+HELD_BYTES = 2**22
+
+
+class _Last(threading.local):
+    """The workspace of a thread's last small prediction, for the next by the same network.
 
     Fresh memory costs more than the products of a small network.
     """
@@ -280,8 +291,13 @@ class _Kept(threading.local):
                 return held
         return network.workspace(members, dtype)
 
+    def give_back(self, workspace):
+        """Hold it, but nothing of the caller's."""
+        if isinstance(workspace, Workspace) and workspace.forget() <= HELD_BYTES:
+            self.workspace = workspace
 
-_kept = _Kept()
+
+_last = _Last()
 
 
 def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, block=None):
@@ -298,7 +314,7 @@ def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, blo
     stop : int, optional
         Number of layers to run.
     workspace : Workspace, optional
-        To reuse between calls; without one the call shares nothing with any other.
+        To reuse between calls; without one, that of the thread's last small prediction may serve.
 
     Returns
     -------

@@ -6,6 +6,7 @@ asked for; the environment variable SKMLP_COMPILED=0 decides for NumPy.
 """
 
 import os
+import warnings
 from importlib.util import find_spec
 
 from .plain import KERNELS as PLAIN
@@ -45,5 +46,15 @@ def __getattr__(name):
     # Only before the first choice: then all kernels are plain names of this module.
     if name not in PLAIN:
         raise AttributeError(f"module {__name__!r} has no kernel {name!r}")
-    use(_wanted())
+    try:
+        use(_wanted())
+    except Exception as error:
+        # Nobody asked for it, and NumPy's kernels do the same.
+        warnings.warn(
+            f"Numba is installed but does not work ({type(error).__name__}: {error}); training "
+            "goes on without compiled kernels. SKMLP_COMPILED=0 in the environment silences this.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        use(False)
     return globals()[name]

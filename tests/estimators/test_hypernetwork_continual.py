@@ -389,3 +389,32 @@ def test_task_loss_keeps_what_earlier_calls_said():
     go_on(model, rows(2), False)
     np.testing.assert_array_equal(model.task_loss_[:2], first)
     assert np.isfinite(model.task_loss_).all()
+
+
+def test_tasks_are_held_at_contexts_of_their_own():
+    """The task in the middle has contexts that the others never see."""
+    rng = np.random.default_rng(0)
+    functions = [np.sin, lambda x: 2 * x**2 - 1, np.negative]
+    parts = []
+    for task, (center, function) in enumerate(zip((0, 3, 0), functions, strict=True)):
+        x, context = rng.uniform(-1, 1, 150), rng.normal(center, 0.1, 150)
+        parts.append((np.column_stack([np.full(150, task), context, x]), function(x)))
+    model = HypernetworkRegressor(
+        task_features=0, context_features=1, modulation="full", output_reg=1.0, warm_start=True,
+        max_iter=120, learning_rate_init=0.005, feature_scaling=None, target_scaling=False,
+        tol=0, n_iter_no_change=1000, random_state=0,
+    )  # fmt: skip
+    for X, y in parts:
+        model.fit(X, y)
+    assert min(model.score(X, y) for X, y in parts) > 0.9
+
+
+def test_adapt_refuses_other_columns_than_those_of_the_first_call():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.arange(40) % 2, rng.integers(5, 7, 40), rng.normal(size=40)])
+    model = HypernetworkRegressor(task_features=0, max_iter=2, random_state=0).fit(X, X[:, 2])
+    before = model.predict(X)
+    model.set_params(task_features=1)
+    with pytest.raises(ValueError, match="task_features.* has changed"):
+        model.adapt(X, X[:, 2])
+    np.testing.assert_array_equal(model.set_params(task_features=0).predict(X), before)

@@ -1,6 +1,9 @@
 """Many at once, in threads and in processes, are as good as one alone."""
 
+import gc
 import threading
+import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +12,7 @@ from joblib import Parallel, delayed
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 from skmlp import MLPClassifier, MLPRegressor
@@ -239,3 +243,18 @@ def test_cross_validation_of_large_data_in_processes_is_that_of_one(workers):
     np.testing.assert_array_equal(one["test_score"], two["test_score"])
     for first, second in zip(one["estimator"], two["estimator"], strict=True):
         assert_same_fit(first, second)
+
+
+def test_a_prediction_holds_on_to_nothing_of_the_callers():
+    """What a thread keeps for its next prediction is memory, not X."""
+    model = MLPRegressor(feature_scaling=None, **{**SMALL, "max_iter": 2})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    rows = np.array(X)
+    alive = weakref.ref(rows)
+    expected = model.predict(rows)
+    del rows
+    gc.collect()
+    assert alive() is None
+    np.testing.assert_array_equal(model.predict(X), expected)

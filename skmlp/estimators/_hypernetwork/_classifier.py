@@ -70,7 +70,8 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
     output_reg : float, default=0.05
         How strongly tasks outside the current set are held when training goes on without them:
         the penalty output_reg / T * sum_j ||theta_j - theta_j*||^2 over T such tasks, with their
-        weights and biases now and at the last change of tasks; 0 lets them be forgotten.
+        weights and biases now and at the last change of tasks (or the last `adapt`); 0 lets them
+        be forgotten.
     output_reg_tasks : int or None, default=None
         A random choice of so many tasks is held in a step, which bounds its cost; None is all.
     unknown_task : {"average", "error"}, default="average"

@@ -248,7 +248,10 @@ def as_tasks(keys):
     """Task identifiers as an array of shape (n_tasks,)."""
     kinds = {type(key) for key in keys}
     if len(kinds) == 1 and kinds <= {str, int, float, bool} or kinds == {int, float}:
-        return np.array(keys)
+        array = np.array(keys)
+        # Large integers may not survive among others.
+        if array.tolist() == keys:
+            return array
     tasks = np.empty(len(keys), object)
     tasks[:] = keys
     return tasks

@@ -11,7 +11,7 @@ from .._outcome import all_or_nothing
 from .._recipe import is_stochastic
 from ._adaptation import Prior, adapted_embeddings
 from ._description import hyper_network_of, resolved_modulation
-from ._sample import scaled_contexts
+from ._sample import noted_contexts
 
 
 class RemembersTasks:
@@ -75,8 +75,13 @@ class RemembersTasks:
                     f"adapt learns new tasks only, but {known[:5]} are known already. Use "
                     "partial_fit, or fit with warm_start=True, to go on training them."
                 )
-            loss = self._fitted_loss(sample, True)
-            data = sample.training_set(Design.restore(self._design), self.theta_.dtype)
+            if self._columns != self._model["columns"]:
+                raise ValueError(
+                    "task_features, context_features or context_in_main has changed since the "
+                    "first call. Set it back, or fit a new estimator."
+                )
+            loss, design = self._fitted_loss(sample, True), Design.restore(self._design)
+            data = sample.training_set(design, self.theta_.dtype)
             self._grow(len(self.tasks_), [0])
             theta = np.array(np.atleast_2d(self.theta_))
             network = hyper_network_of(self._model)
@@ -89,6 +94,7 @@ class RemembersTasks:
             self.theta_ = theta[0] if self.theta_.ndim == 1 else theta
             # From now on the new tasks are among those that further training has to respect.
             self._memory = {**self._memory, "theta": theta.copy()}
+            self._note_contexts(sample, design)
             self._after_training(objective, data, slice(None))
             self._dispersion = dispersion
         return self
@@ -142,10 +148,16 @@ class RemembersTasks:
     def _n_members(self):
         return len(np.atleast_2d(self.theta_))
 
+    def _note_contexts(self, sample, design):
+        """Remember where the tasks of a sample are to be held later."""
+        if sample.columns.context and sample.columns.task:
+            known, n_tasks = self._memory["contexts"], len(self.tasks_)
+            noted = noted_contexts(sample, design, known, n_tasks)
+            self._memory = {**self._memory, "contexts": noted}
+
     def _objective(self, network, loss, sample, design):
         protected = None
-        if self._memory["contexts"] is None:
-            self._memory = {**self._memory, "contexts": scaled_contexts(sample, design)}
+        self._note_contexts(sample, design)
         others = np.flatnonzero(~self._memory["current"])
         if self._memory["theta"] is not None and len(others) and self.output_reg > 0:
             if not is_stochastic(self.solver) and (

@@ -13,7 +13,7 @@ from .._validation import checked_rows
 from .._vocabulary import restore
 from ._columns import Columns, as_table, has_texts, numbers_of, task_keys
 from ._description import hyper_network_of
-from ._sample import task_rows
+from ._sample import groups_of, task_rows
 
 # Raw outputs of all tasks for a block of rows of unknown tasks have about so many entries.
 ENTRIES = 2**21
@@ -26,6 +26,7 @@ class _Rows:
     columns: Columns
     tasks: np.ndarray
     allowed: np.ndarray | None
+    groups: np.ndarray
 
 
 class PredictsByTask:
@@ -45,16 +46,18 @@ class PredictsByTask:
         base = Design.restore(self._design).rows(numbers, theta.dtype)
         out = np.empty((len(theta), len(codes), self.n_outputs_), theta.dtype)
 
-        def write(tasks, index, target):
-            rows = task_rows(base, numbers, _Rows(columns, tasks, self._allowed))
+        def write(tasks, groups, index, target):
+            rows = task_rows(base, numbers, _Rows(columns, tasks, self._allowed, groups))
             index = rows.arranged(index)
             target[:, index] = evaluate(hyper_network_of(self._model), theta, rows, index)
 
         known, unknown = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
         if len(known):
-            write(codes, known, out)
+            write(codes, groups_of(codes, numbers, columns), known, out)
         if len(unknown):
-            self._write_average(write, unknown, out)
+            # As if all were of one task, whichever that is.
+            groups = groups_of(np.zeros_like(codes), numbers, columns)
+            self._write_average(write, groups, unknown, out)
         return out
 
     def _known_codes(self, keys, inverse):
@@ -88,7 +91,7 @@ class PredictsByTask:
             UserWarning,
         )
 
-    def _write_average(self, write, unknown, out):
+    def _write_average(self, write, groups, unknown, out):
         """Raw outputs whose prediction is the mean of those of all tasks and members."""
         n_tasks, loss = len(self.tasks_), restore(self._loss)
         size = max(1, ENTRIES // (n_tasks * len(out) * out.shape[-1]))
@@ -97,7 +100,7 @@ class PredictsByTask:
             index = unknown[start : start + size]
             every = []
             for task in range(n_tasks):
-                write(np.full(out.shape[1], task), index, scratch)
+                write(np.full(out.shape[1], task), groups, index, scratch)
                 every.append(scratch[:, index])
             raw = np.concatenate(every)
             if not getattr(loss, "probabilistic", True):

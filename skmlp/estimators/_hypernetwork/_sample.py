@@ -33,6 +33,9 @@ class TaskSample(Sample):
     task_factors: np.ndarray | None = None
     allowed: np.ndarray | None = None
 
+    # They follow from the rest.
+    groups = None
+
     def taken(self):
         positions = self.positions()
         weight = None if self.weight is None else self.weight[positions]
@@ -56,23 +59,44 @@ class TaskSample(Sample):
         return np.bincount(self.tasks[self.positions()])
 
 
-def scaled_contexts(sample, design):
-    """Means and standard deviations of the context columns of some rows, as a network is told them.
+# So many rows of a task tell its contexts.
+TELLING = 50
 
-    Returns (n_context,) twice.
+
+def noted_contexts(sample, design, known, n_tasks):
+    """Means and standard deviations of the contexts of all tasks, as a network is told them.
+
+    Those of the sample's tasks are new, the others are `known` (None at first).
+
+    Returns
+    -------
+    mean, sd : ndarray of shape (n_tasks, n_context)
     """
-    index, columns = sample.positions(), list(sample.columns.context)
-    index = index[:: max(1, len(index) // 1000)]
-    rows = np.empty((len(index), sample.X.shape[1]))
-    design.features.transform(sample.X[index], rows)
-    contexts = rows[:, columns]
-    return contexts.mean(axis=0), contexts.std(axis=0)
+    columns = list(sample.columns.context)
+    mean, sd = np.zeros((n_tasks, len(columns))), np.ones((n_tasks, len(columns)))
+    if known is not None:
+        mean[: len(known[0])], sd[: len(known[1])] = known
+    index = sample.positions()
+    index = index[np.argsort(sample.tasks[index], kind="stable")]
+    tasks, first = np.unique(sample.tasks[index], return_index=True)
+    for task, rows in zip(tasks, np.split(index, first[1:]), strict=True):
+        rows = rows[:: -(-len(rows) // TELLING)]
+        scaled = np.empty((len(rows), sample.X.shape[1]))
+        design.features.transform(sample.X[rows], scaled)
+        mean[task], sd[task] = scaled[:, columns].mean(axis=0), scaled[:, columns].std(axis=0)
+    return mean, sd
+
+
+def groups_of(tasks, X, columns):
+    """Numbers that are equal for rows of equal task and context, by ascending tasks."""
+    return group_numbers(tasks, np.asarray(X[:, list(columns.context)]))
 
 
 def task_rows(rows, X, sample):
     """Rows for the engine; `sample` has the columns, tasks and allowed outputs."""
-    columns = sample.columns
-    groups = group_numbers(sample.tasks, np.asarray(X[:, list(columns.context)]))
+    columns, groups = sample.columns, sample.groups
+    if groups is None:
+        groups = groups_of(sample.tasks, X, columns)
     tasks = sample.tasks if columns.task or not columns.context else None
     features, context = np.array(columns.features), np.array(columns.context, int)
     return TaskRows(rows, groups, tasks, features, context, X.shape[1], sample.allowed)
