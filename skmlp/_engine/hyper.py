@@ -212,6 +212,7 @@ class HyperNetwork(Network):
         self.offset.view(theta)[...] = raw
 
     def forward(self, theta, x, caches, stop=None):
+        _check_whole(stop)
         caches.batch = x
         way, at_once = self._way(x), self.groups_at_once(len(theta))
         if way or len(x) <= at_once:
@@ -228,6 +229,7 @@ class HyperNetwork(Network):
         return out
 
     def backward(self, theta, d, caches, grad, stop=None, extra=None):
+        _check_whole(stop, extra)
         way = self._way(caches.batch)
         if caches.parts is None:
             self._backward(way, theta, d, caches, grad)
@@ -356,6 +358,13 @@ class HyperNetwork(Network):
         n_written = side.grad.shape[1] * (1 if way else sum(self.told.chunks))
         d = side.grad.reshape(len(theta), n_written, -1)
         self.ways[way].writer.backward(theta, d, caches.writers[way].caches(n_written), grad)
+
+
+def _check_whole(stop, extra=None):
+    if stop is not None or extra:
+        raise NotImplementedError(
+            "A hypernetwork is computed as a whole, without penalties inside."
+        )
 
 
 class HyperWorkspace:

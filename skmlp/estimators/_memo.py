@@ -7,7 +7,7 @@ KEPT = 64
 
 
 def kept(build):
-    """Remember what `build` makes of the last few values, which nobody may change afterwards.
+    """Remember what `build` makes of the newest values, which nobody may change afterwards.
 
     By identity and not by content: comparing the values would cost more than building anew.
     """
