@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from skmlp import _kernels
 from skmlp._engine.memory import Scratch
@@ -98,6 +99,37 @@ def test_relu_lets_nan_through(compiled, name):
     out = np.empty_like(z)
     (plain if name == "plain" else compiled).relu(out, z, Scratch(z.dtype))
     np.testing.assert_array_equal(out, [[[np.nan, 0.0, np.inf, 0.0]]])
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 7, 3000])  # the last is too large for compiled products
+@pytest.mark.parametrize("members, n_out", [(1, 1), (1, 4), (3, 4)])
+@pytest.mark.parametrize("kind", ["C", "F", "read-only", "every second", "CSR"])
+def test_affine(compiled, dtype, rows, members, n_out, kind):
+    x, theta = draw(dtype, 1, rows, 40), draw(dtype, members, 40 * n_out + n_out, seed=1)
+    if kind == "F":
+        x = np.asfortranarray(x[0])[np.newaxis]
+    elif kind == "read-only":
+        x.flags.writeable = theta.flags.writeable = False
+    elif kind == "every second":
+        x = np.repeat(x, 2, axis=2)[..., ::2]
+    elif kind == "CSR":
+        x = sparse.csr_array(x[0])
+    weight, bias = (part.reshape(members, -1, n_out) for part in np.split(theta, [-n_out], axis=1))
+    d, ones, results = draw(dtype, members, rows, n_out, seed=2), np.ones((1, 1, rows), dtype), []
+    for kernels in (plain, compiled):
+        z, grad = np.empty_like(d), np.empty(theta.shape, dtype)
+        views = [part.reshape(members, -1, n_out) for part in np.split(grad, [-n_out], axis=1)]
+        kernels.affine(z, x, weight, bias)
+        kernels.affine_backward(*views, None, x, d, weight, ones)
+        d_in = np.empty((members, rows, 40), dtype)
+        kernels.affine_backward(*views, d_in, x, d, weight, ones)
+        results.append((z, grad, d_in))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(
+            theirs, ours, **{k: 2e3 * np.finfo(dtype).eps for k in ("rtol", "atol")}
+        )
 
 
 @needs_numba

@@ -6,7 +6,7 @@ import numpy as np
 
 from .memory import Scratch
 from .network import block_rows
-from .penalties import L2
+from .penalties import add_l2
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Objective:
         if weight is not None:
             losses *= weight
             d *= weight[:, np.newaxis]
-        values = losses.sum(axis=1, dtype=np.float64)
+        values = np.add.reduce(losses, axis=1, dtype=np.float64)
         extra = {}
         if self.penalties:
             if any(penalty.writes_grad for penalty in self.penalties):
@@ -99,7 +99,7 @@ class Objective:
             By which the gradient, left as a sum, is still to be multiplied.
         """
         if self.alpha > 0:
-            values = values + L2(self.alpha).add(self.network, theta, grad, workspace.work)
+            values = values + add_l2(self.alpha, self.network, theta, grad, workspace.work)
         return values / weight_sum, 1.0 / weight_sum
 
     def over(self, theta, data, workspace, grad):

@@ -8,16 +8,10 @@ import numpy as np
 from .. import _kernels as kernels
 
 
-@dataclass(frozen=True)
-class L2:
-    """alpha / 2 * |weights|^2, the coupled penalty of scikit-learn."""
-
-    alpha: float
-
-    def add(self, network, theta, grad, work):
-        """Add the gradient to `grad`; return the penalty of each member."""
-        squares = kernels.add_decay(grad, theta, network.n_weights, self.alpha, work)
-        return 0.5 * self.alpha * squares
+def add_l2(alpha, network, theta, grad, work):
+    """alpha / 2 * |weights|^2 of each member, as in scikit-learn; adds its gradient to `grad`."""
+    squares = kernels.add_decay(grad, theta, network.n_weights, alpha, work)
+    return 0.5 * alpha * squares
 
 
 def inner(a, b):

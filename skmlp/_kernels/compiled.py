@@ -8,8 +8,10 @@ from numba import njit
 
 from . import plain
 
-# Beyond so many entries NumPy's exponential, which uses vector instructions, wins.
-FEW_EXPONENTIALS = 2**14
+# Products of up to so many multiply-adds are taken here, by SciPy's BLAS, which the call of NumPy's
+# costs more than it saves; larger ones are for the threads of NumPy's BLAS. OpenBLAS wakes its own
+# at this size, and two pools of threads on the same cores would be in each other's way.
+FEW_MULTIPLICATIONS = 2**18
 
 _compile = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -64,6 +66,61 @@ def _add_bias(z, bias):
         for j in range(z.shape[1]):
             for k in range(z.shape[2]):
                 z[i, j, k] += bias[i, 0, k]
+
+
+@_compile
+def _affine(z, x, weight, bias):
+    for i in range(z.shape[0]):
+        out = z[i]
+        np.dot(x[min(i, x.shape[0] - 1)], weight[i], out)
+        for j in range(z.shape[1]):
+            for k in range(z.shape[2]):
+                out[j, k] += bias[i, 0, k]
+
+
+def affine(z, x, weight, bias):
+    """See `plain.affine`."""
+    if _is_small(x, weight):
+        _affine(z, x, weight, bias)
+    else:
+        plain.product(x, weight, z)
+        _add_bias(z, bias)
+
+
+@_compile
+def _affine_backward(weight_grad, bias_grad, d_in, x, d, weight):
+    for i in range(d.shape[0]):
+        np.dot(x[min(i, x.shape[0] - 1)].T, d[i], weight_grad[i])
+        sums = bias_grad[i]
+        sums[:] = 0
+        for j in range(d.shape[1]):
+            for k in range(d.shape[2]):
+                sums[0, k] += d[i, j, k]
+        if d_in is not None:
+            if d.shape[2] > 1:
+                np.dot(d[i], weight[i].T, d_in[i])
+            else:
+                for j in range(d.shape[1]):
+                    for k in range(weight.shape[1]):
+                        d_in[i, j, k] = d[i, j, 0] * weight[i, k, 0]
+
+
+def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
+    """See `plain.affine_backward`."""
+    if _is_small(x, weight) and d.flags.c_contiguous and weight_grad.flags.c_contiguous:
+        _affine_backward(weight_grad, bias_grad, d_in, x, d, weight)
+    else:
+        plain.affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones)
+
+
+def _is_small(x, weight):
+    """Whether x is dense, the product small and both in C order, as compiled products want them."""
+    return (
+        isinstance(x, np.ndarray)
+        and x.shape[1] * weight.shape[1] * weight.shape[2] <= FEW_MULTIPLICATIONS
+        and weight.flags.c_contiguous
+        and x.flags.c_contiguous
+    )
 
 
 @_compile
@@ -136,42 +193,56 @@ def _three_axes(compiled, fallback):
 
 
 @_compile
-def _softmax_loss(loss, grad, y, raw, smoothing):
+def _shift(loss, grad, y, raw, full, rest):
+    """grad <- raw - its maximum over classes, loss <- - sum of targets * grad."""
     number = raw.dtype.type
     n_classes = raw.shape[2]
-    rest = number(smoothing / n_classes)
-    full = number(1.0 - smoothing) + rest
     for i in range(raw.shape[0]):
         for j in range(raw.shape[1]):
             largest = raw[i, j, 0]
             for k in range(1, n_classes):
-                largest = max(largest, raw[i, j, k])
-            total, cross = number(0), number(0)
+                largest = raw[i, j, k] if raw[i, j, k] > largest else largest
+            total = number(0)
             for k in range(n_classes):
                 shifted = raw[i, j, k] - largest
-                power = np.exp(shifted)
-                grad[i, j, k] = power
-                total += power
-                target = full if k == y[j] else rest
-                if target != 0:
-                    cross += target * shifted
+                grad[i, j, k] = shifted
+                # An impossible class, -inf, counts only where it is a target.
+                total += shifted if rest else number(0)
+            loss[i, j] = -number(rest) * total - number(full - rest) * grad[i, j, y[j]]
+
+
+@_compile
+def _normalize(loss, grad, y, full, rest):
+    """loss <- loss + log(sum of grad), grad <- grad / its sum - targets."""
+    number = grad.dtype.type
+    n_classes = grad.shape[2]
+    for i in range(grad.shape[0]):
+        for j in range(grad.shape[1]):
+            total = number(0)
             for k in range(n_classes):
-                grad[i, j, k] = grad[i, j, k] / total - (full if k == y[j] else rest)
-            loss[i, j] = np.log(total) - cross
+                total += grad[i, j, k]
+            for k in range(n_classes):
+                grad[i, j, k] = grad[i, j, k] / total - number(rest)
+            grad[i, j, y[j]] -= number(full - rest)
+            loss[i, j] += np.log(total)
 
 
 def softmax_loss(loss, grad, y, raw, smoothing, work):
     """See `plain.softmax_loss`."""
-    if raw.size > FEW_EXPONENTIALS:
-        plain.softmax_loss(loss, grad, y, raw, smoothing, work)
-    else:
-        _softmax_loss(loss, grad, y, raw, smoothing)
+    rest = smoothing / raw.shape[2]
+    full = 1.0 - smoothing + rest
+    _shift(loss, grad, y, raw, full, rest)
+    # NumPy's uses vector instructions.
+    np.exp(grad, out=grad)
+    _normalize(loss, grad, y, full, rest)
 
 
 KERNELS = {
     "adam": adam,
     "add_decay": add_decay,
     "add_bias": _add_bias,
+    "affine": affine,
+    "affine_backward": affine_backward,
     "relu": relu,
     "relu_backward": _three_axes(_relu_backward, plain.relu_backward),
     "logistic_backward": _three_axes(_logistic_backward, plain.logistic_backward),

@@ -52,6 +52,46 @@ def add_bias(z, bias):
     z += bias
 
 
+def product(x, weight, out):
+    """x @ weight for every member, x dense, of shape (1 or members, rows, width), or CSR."""
+    if isinstance(x, np.ndarray):
+        return np.matmul(x, weight, out=out)
+    for member, w in enumerate(weight):
+        out[member] = x @ w
+    return out
+
+
+def outer_product(x, d, out):
+    """Transposed x @ d for every member, x dense or CSR."""
+    if isinstance(x, np.ndarray):
+        return np.matmul(x.swapaxes(-1, -2), d, out=out)
+    for member, rows in enumerate(d):
+        out[member] = x.T @ rows
+    return out
+
+
+def back_product(d, weight, out):
+    """d @ transposed weight; BLAS takes ten times as long as this for a single unit."""
+    multiply = np.multiply if weight.shape[-1] == 1 else np.matmul
+    return multiply(d, weight.swapaxes(-1, -2), out=out)
+
+
+def affine(z, x, weight, bias):
+    """z <- x @ weight + bias for every member, x dense or CSR."""
+    add_bias(product(x, weight, z), bias)
+
+
+def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
+    """The gradients of `affine`, given that of z; with `d_in` None, not that of x.
+
+    `ones` has shape (1, 1, rows): sums over rows are products with it, in half the time.
+    """
+    outer_product(x, d, weight_grad)
+    np.matmul(ones, d, out=bias_grad)
+    if d_in is not None:
+        back_product(d, weight, d_in)
+
+
 def relu(out, z, work):
     """out <- max(z, 0).
 
@@ -120,6 +160,8 @@ KERNELS = {
     "adam": adam,
     "add_decay": add_decay,
     "add_bias": add_bias,
+    "affine": affine,
+    "affine_backward": affine_backward,
     "relu": relu,
     "relu_backward": relu_backward,
     "logistic_backward": logistic_backward,
