@@ -1,10 +1,9 @@
 """The layers of a network: four passes each, over arrays of shape (members, rows, features)."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .. import _kernels as kernels
 from .._kernels.plain import back_product, outer_product, product
@@ -326,86 +325,3 @@ class Dropout(Layer):
         if cache.mask is not None:
             d *= cache.mask
         return d
-
-
-@dataclass(frozen=True)
-class Columns(Layer):
-    """Layers that act on some columns each; their outputs stand side by side.
-
-    Parameters
-    ----------
-    parts : tuple of (columns, layer)
-        `columns` is a tuple of input positions; parts may share columns.
-    widths : tuple of int
-        Output width of each part.
-    n_in : int
-        Number of input columns.
-    """
-
-    parts: tuple
-    widths: tuple
-    n_in: int
-
-    @property
-    def blocks(self):
-        return tuple(block for _, layer in self.parts for block in layer.blocks)
-
-    def allocate(self, space):
-        caches, seen = [], set(space.adds)
-        for i, (_, layer) in enumerate(self.parts):
-            part = replace(space, path=(*space.path, i), in_place=False, adds=frozenset(seen))
-            caches.append(layer.allocate(part))
-            seen.update(block.offset for block in layer.blocks)
-        stops = np.cumsum(self.widths).tolist()
-        return Cache(
-            space,
-            parts=caches,
-            columns=[np.asarray(columns) for columns, _ in self.parts],
-            slices=[slice(a, b) for a, b in zip([0, *stops[:-1]], stops, strict=True)],
-            z=space.array("z", stops[-1]),
-        )
-
-    def forward(self, theta, x, cache):
-        return self._outwards(lambda layer, part, c: layer.forward(theta, part, c), x, cache, "x")
-
-    def backward(self, theta, d, cache, grad):
-        return self._inwards(lambda layer, part, c: layer.backward(theta, part, c, grad), d, cache)
-
-    def tangent(self, theta, t, cache):
-        return self._outwards(lambda layer, part, c: layer.tangent(theta, part, c), t, cache, "t")
-
-    def tangent_backward(self, theta, d, cache, grad):
-        return self._inwards(
-            lambda layer, part, c: layer.tangent_backward(theta, part, c, grad), d, cache
-        )
-
-    def initialize(self, theta, rng):
-        for _, layer in self.parts:
-            layer.initialize(theta, rng)
-
-    def _outwards(self, run, x, cache, name):
-        out = cache.z if name == "x" else cache.space.array("Jt", cache.z.shape[-1])
-        each = zip(self.parts, cache.parts, cache.columns, cache.slices, strict=True)
-        for (_, layer), part, columns, place in each:
-            out[..., place] = run(layer, self._take(x, columns, part, name), part)
-        return out
-
-    def _inwards(self, run, d, cache):
-        d_in = cache.space.array("d", self.n_in) if cache.space.input_grad else None
-        if d_in is not None:
-            d_in.fill(0.0)
-        each = zip(self.parts, cache.parts, cache.columns, cache.slices, strict=True)
-        for (_, layer), part, columns, place in each:
-            share = part.space.array("d_out", place.stop - place.start)
-            np.copyto(share, d[..., place])
-            back = run(layer, share, part)
-            if d_in is not None:
-                d_in[..., columns] += back
-        return d_in
-
-    @staticmethod
-    def _take(x, columns, part, name):
-        if issparse(x):
-            return x[:, columns]
-        out = part.work((part.space.path, name), (*x.shape[:-1], len(columns)))
-        return np.take(x, columns, axis=-1, out=out, mode="clip")

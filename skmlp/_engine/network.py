@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from .columns import Columns, Embedding, Pass
 from .layers import Activate, Dense, Dropout
 from .memory import Layout, Scratch, Space
 
@@ -196,7 +197,15 @@ class Workspace:
 
 @lru_cache(maxsize=256)
 def multilayer_perceptron(
-    sizes, activations, initializers, *, dropout=(), input_scale=False, ntk=False, tied=False
+    sizes,
+    activations,
+    initializers,
+    *,
+    dropout=(),
+    input_scale=False,
+    ntk=False,
+    tied=False,
+    embeddings=(),
 ):
     """Dense layers, each with an activation and dropout as far as these are given.
 
@@ -217,8 +226,14 @@ def multilayer_perceptron(
     tied : bool
         Whether the second half of the dense layers, from the last on, has the weights of the first
         half transposed; biases are each layer's own.
+    embeddings : tuple of (int, int)
+        Number of levels and length of their vectors, for each of the last columns of the input,
+        which hold codes of categories.
     """
     layout = Layout()
+    n_plain = sizes[0] - len(embeddings)
+    tables = [layout.block(*shape) for shape in embeddings]
+    sizes = (n_plain + sum(size for _, size in embeddings), *sizes[1:])
     pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
     n_drawn = len(pairs) // 2 if tied else len(pairs)
     weights = [layout.block(*pair) for pair in pairs[:n_drawn]]
@@ -227,7 +242,7 @@ def multilayer_perceptron(
     if tied:
         weights += [block.T for block in reversed(weights)]
         factors += reversed(factors)
-    layers = []
+    layers = [_embedded(n_plain, tables)] if tables else []
     for k, (n_in, n_out) in enumerate(pairs):
         initializer, gain = initializers[k] if k < n_drawn else (None, 1.0)
         layers.append(
@@ -247,6 +262,14 @@ def multilayer_perceptron(
         if k < len(dropout) and dropout[k] > 0:
             layers.append(Dropout(dropout[k], n_out))
     return Network(tuple(layers), layout.size, n_weights)
+
+
+def _embedded(n_plain, tables):
+    """The first columns as they are, and vectors in place of the codes in the others."""
+    parts = [(tuple(range(n_plain)), Pass())] if n_plain else []
+    parts += [((n_plain + i,), Embedding(table)) for i, table in enumerate(tables)]
+    widths = ([n_plain] if n_plain else []) + [table.shape[1] for table in tables]
+    return Columns(tuple(parts), tuple(widths), n_plain + len(tables))
 
 
 def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=None, block=None):

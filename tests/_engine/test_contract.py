@@ -5,7 +5,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from skmlp._engine.batches import DenseRows
-from skmlp._engine.layers import Activate, Columns, Dense, Dropout
+from skmlp._engine.columns import Columns
+from skmlp._engine.layers import Activate, Dense, Dropout
 from skmlp._engine.memory import Layout
 from skmlp._engine.network import Network, Workspace, evaluate, multilayer_perceptron
 from skmlp._engine.objective import Objective
@@ -240,6 +241,42 @@ def test_gradient_of_columns(data, contractive):
     penalties = (Contractive(3, 0.3),) if contractive else ()
     objective = Objective(network, SquaredError(), penalties=penalties)
     assert relative_error(objective, network, x, y[:, :2], weight) < 1e-6
+
+
+def embedding_network(n_plain):
+    sizes, init = (n_plain + 2, 5, 2), (GLOROT, 1.0)
+    return multilayer_perceptron(
+        sizes, (TANH,), (init,) * 2, input_scale=True, embeddings=((4, 3), (6, 2))
+    )
+
+
+@pytest.mark.parametrize("n_plain", [0, 2])
+@pytest.mark.parametrize("leading", [1, 2])
+def test_gradient_of_embeddings(data, n_plain, leading):
+    """Codes repeat, some levels do not occur, and -1 is a level that nobody knows."""
+    network = embedding_network(n_plain)
+    _, y, weight = data
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(leading, 7, n_plain + 2))
+    x[..., -2] = [0, 3, 3, -1, 0, 3, -1]
+    x[..., -1] = [5, 5, 5, 5, 2, -1, 0]
+    objective = Objective(network, SquaredError(), alpha=0.1)
+    assert relative_error(objective, network, x, y[:, :2], weight) < 1e-6
+
+
+def test_embeddings_are_rows_of_their_tables():
+    network = embedding_network(2)
+    theta = network.initial([np.random.default_rng(0), np.random.default_rng(1)])
+    tables = [theta[:, :12].reshape(2, 4, 3), theta[:, 12:24].reshape(2, 6, 2)]
+    assert 0.6 < theta[:, :24].std() < 1.4
+    x = np.array([[[0.5, -2.0, 3, -1], [0.1, 0.2, -1, 5]]])
+    caches = Workspace(network, 2, np.float64).caches(2)
+    out = network.forward(theta, x, caches, stop=1)
+    np.testing.assert_array_equal(out[:, :, :2], np.broadcast_to(x[..., :2], (2, 2, 2)))
+    np.testing.assert_array_equal(out[:, 0, 2:5], tables[0][:, 3])
+    np.testing.assert_array_equal(out[:, 1, 2:5], 0.0)
+    np.testing.assert_array_equal(out[:, 0, 5:], 0.0)
+    np.testing.assert_array_equal(out[:, 1, 5:], tables[1][:, 5])
 
 
 def test_input_gradient_and_tangent_are_adjoint(data):
