@@ -7,6 +7,7 @@ from time import perf_counter
 
 import numpy as np
 from _peers import Floor, Jax, PyTorch, jax_worker
+from _speed_figure import draw
 from _tables import MarkdownTable, installed
 from _workloads import WORKLOADS
 from sklearn import neural_network
@@ -189,7 +190,7 @@ def speed(args):
     shape = ("rows x features - hidden - outputs", "batch", "dtype", "threads")
     table = MarkdownTable((*shape, *times, *ratios))
     print(table.head(), flush=True)
-    workloads = [w for w in WORKLOADS if w.is_quick or not args.quick]
+    workloads, results = [w for w in WORKLOADS if w.is_quick or not args.quick], []
     for threads in args.threads:
         with limited(threads, names) as worker:
             for workload in workloads:
@@ -198,6 +199,10 @@ def speed(args):
                     seconds = measure(contestants, workload, dtype, args.repeats)
                     first = (workload.name, f"{workload.batch_size}", dtype, f"{threads}")
                     print(table.row(*first, *cells(seconds, names)), flush=True)
+                    found = {name: float(np.median(seconds[name])) for name in seconds}
+                    results.append((workload.name, workload.batch_size, dtype, threads, found))
+    if args.figure:
+        draw(args.figure, results)
     print(NOTES)
 
 

@@ -41,6 +41,11 @@ def add_measuring(parser, count, dtypes):
     parser.add_argument("--dtype", nargs="+", choices=DTYPES, default=dtypes)
 
 
+def add_figure(parser):
+    """The option that draws what is printed."""
+    parser.add_argument("--figure", metavar="PATH", help="draw the table to this file")
+
+
 def add_speed(commands, count):
     """The subcommand of the epoch times."""
     parser = parser_of(
@@ -51,6 +56,7 @@ def add_speed(commands, count):
         "leave out the large workloads",
     )
     add_measuring(parser, count, list(DTYPES))
+    add_figure(parser)
 
 
 def add_predict(commands, count):
@@ -102,4 +108,4 @@ def add_scaling(commands, count):
     parser.add_argument("--threads", type=count, default=1, metavar="N", help="default 1")
     parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.add_argument("--peers", action="store_true", help="with PyTorch, JAX and the products")
-    parser.add_argument("--figure", metavar="PATH", help="draw the table to this file")
+    add_figure(parser)

@@ -4,6 +4,9 @@ import argparse
 import os
 import sys
 
+from _accuracy import SETS as ACCURACY_SETS
+from _accuracy import accuracy
+from _accuracy_contestants import BUILT_IN, configured
 from _anomalies import anomalies
 from _autoencoder_speed import autoencoder_speed
 from _codes import compression
@@ -77,6 +80,73 @@ def add_raw(commands):
         "--quick", action="store_const", dest="sets", const=QUICK, help="a few small sets"
     )
     parser.set_defaults(run=raw)
+
+
+def accuracy_set(text):
+    """The name of a set, with ``:150`` if it is to have that many training rows."""
+    name, sign, rows = text.partition(":")
+    if name not in ACCURACY_SETS or (sign and count(rows) < 1):
+        raise ValueError
+    return text
+
+
+def split_number(text):
+    """The number of a split, from 0."""
+    return splits(str(int(text) + 1)) - 1
+
+
+def configuration(text):
+    """A contestant from NAME=JSON, with a message that argparse shows."""
+    try:
+        return configured(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_accuracy(commands):
+    """The subcommand of the table that defaults are judged by."""
+    parser = commands.add_parser("accuracy", help="defaults and presets beside their peers")
+    add_data(parser, "regression")
+    parser.add_argument(
+        "--contestants",
+        nargs="*",
+        choices=tuple(BUILT_IN),
+        default=list(BUILT_IN),
+        metavar="NAME",
+        help=f"who is run, of {', '.join(BUILT_IN)} (default all; none: tables of files only)",
+    )
+    parser.add_argument(
+        "--config",
+        action="append",
+        type=configuration,
+        default=[],
+        metavar="NAME=JSON",
+        help='one more skmlp with these parameters; "base": "tabular" starts from the preset',
+    )
+    kinds = ("regression", "classification")
+    parser.add_argument("--task", choices=kinds, help="sets of one kind only")
+    sets = parser.add_mutually_exclusive_group()
+    sets.add_argument(
+        "--sets",
+        nargs="+",
+        type=accuracy_set,
+        default=list(ACCURACY_SETS),
+        metavar="NAME[:ROWS]",
+        help="with ROWS a part of the training rows",
+    )
+    sets.add_argument(
+        "--quick", action="store_const", dest="sets", const=list(QUICK), help="a few small sets"
+    )
+    parser.add_argument(
+        "--splits", nargs="+", type=split_number, default=[1, 2, 3], metavar="I", help="0 to 9"
+    )
+    parser.add_argument("--seeds", type=count, default=1, metavar="N", help="seeds 0, ..., N - 1")
+    parser.add_argument("--save", metavar="FILE", help="add results to it; what it has is not run")
+    parser.add_argument("--load", nargs="+", default=[], metavar="FILE", help="columns of others")
+    parser.add_argument("--reference", nargs="+", default=[], metavar="NAME", help="for ratios")
+    parser.add_argument("--frames", action="store_true", help="words as columns of dtype category")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="fits at a time")
+    parser.set_defaults(run=accuracy)
 
 
 def add_anomalies(commands):
@@ -214,6 +284,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_raw(commands)
+    add_accuracy(commands)
     add_all(commands, count)
     add_anomalies(commands)
     for name in STUDIES:
