@@ -113,7 +113,7 @@ class Dense(Layer):
             z=space.array("z", self.n_out),
             d_in=space.array("d", self.n_in) if space.input_grad else None,
             effective=None if plain else self._like_weight(space.parameters("W", self.weight)),
-            in_one_go=plain and self.bias is not None and not space.adds,
+            in_one_go=plain and not (self.bias is None or space.adds or self.weight.transposed),
             ones=ones,
             t=None,
         )

@@ -70,17 +70,16 @@ def _add_bias(z, bias):
 
 @_compile
 def _affine(z, x, weight, bias):
-    for i in range(z.shape[0]):
-        out = z[i]
-        np.dot(x[min(i, x.shape[0] - 1)], weight[i], out)
-        for j in range(z.shape[1]):
-            for k in range(z.shape[2]):
-                out[j, k] += bias[i, 0, k]
+    out = z[0]
+    np.dot(np.ascontiguousarray(x[0]), np.ascontiguousarray(weight[0]), out)
+    for j in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[j, k] += bias[0, 0, k]
 
 
 def affine(z, x, weight, bias):
     """See `plain.affine`."""
-    if _is_small(x, weight):
+    if _is_small(z, x):
         _affine(z, x, weight, bias)
     else:
         plain.product(x, weight, z)
@@ -89,38 +88,32 @@ def affine(z, x, weight, bias):
 
 @_compile
 def _affine_backward(weight_grad, bias_grad, d_in, x, d, weight):
-    for i in range(d.shape[0]):
-        np.dot(x[min(i, x.shape[0] - 1)].T, d[i], weight_grad[i])
-        sums = bias_grad[i]
-        sums[:] = 0
-        for j in range(d.shape[1]):
-            for k in range(d.shape[2]):
-                sums[0, k] += d[i, j, k]
-        if d_in is not None:
-            if d.shape[2] > 1:
-                np.dot(d[i], weight[i].T, d_in[i])
-            else:
-                for j in range(d.shape[1]):
-                    for k in range(weight.shape[1]):
-                        d_in[i, j, k] = d[i, j, 0] * weight[i, k, 0]
+    rows, sums = np.ascontiguousarray(d[0]), bias_grad[0]
+    np.dot(np.ascontiguousarray(x[0]).T, rows, weight_grad[0])
+    sums[:] = 0
+    for j in range(rows.shape[0]):
+        for k in range(rows.shape[1]):
+            sums[0, k] += rows[j, k]
+    if d_in is not None:
+        if rows.shape[1] > 1:
+            np.dot(rows, np.ascontiguousarray(weight[0]).T, d_in[0])
+        else:
+            for j in range(rows.shape[0]):
+                for k in range(weight.shape[1]):
+                    d_in[0, j, k] = rows[j, 0] * weight[0, k, 0]
 
 
 def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
     """See `plain.affine_backward`."""
-    if _is_small(x, weight) and d.flags.c_contiguous and weight_grad.flags.c_contiguous:
+    if _is_small(d, x):
         _affine_backward(weight_grad, bias_grad, d_in, x, d, weight)
     else:
         plain.affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones)
 
 
-def _is_small(x, weight):
-    """Whether x is dense, the product small and both in C order, as compiled products want them."""
-    return (
-        isinstance(x, np.ndarray)
-        and x.shape[1] * weight.shape[1] * weight.shape[2] <= FEW_MULTIPLICATIONS
-        and weight.flags.c_contiguous
-        and x.flags.c_contiguous
-    )
+def _is_small(z, x):
+    """Whether there is one member, the product with the dense x is small, and z its shape."""
+    return len(z) == 1 and z.size * x.shape[-1] <= FEW_MULTIPLICATIONS and type(x) is np.ndarray
 
 
 @_compile
