@@ -5,6 +5,7 @@ They do in one pass what NumPy does in several, with the same numbers up to roun
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 
 from . import plain
 
@@ -70,11 +71,13 @@ def _add_bias(z, bias):
 
 @_compile
 def _affine(z, x, weight, bias):
-    out = z[0]
-    np.dot(np.ascontiguousarray(x[0]), np.ascontiguousarray(weight[0]), out)
-    for j in range(out.shape[0]):
-        for k in range(out.shape[1]):
-            out[j, k] += bias[0, 0, k]
+    for i in range(z.shape[0]):
+        out = z[i]
+        rows = np.ascontiguousarray(x[min(i, x.shape[0] - 1)])
+        np.dot(rows, np.ascontiguousarray(weight[i]), out)
+        for j in range(out.shape[0]):
+            for k in range(out.shape[1]):
+                out[j, k] += bias[i, 0, k]
 
 
 def affine(z, x, weight, bias):
@@ -86,21 +89,38 @@ def affine(z, x, weight, bias):
         _add_bias(z, bias)
 
 
+def _transposed_product(x, d, out, member):
+    """out[member] <- transposed x @ d; for the compiled kernels only."""
+
+
+@overload(_transposed_product)
+def _(x, d, out, member):
+    def in_place(x, d, out, member):
+        np.dot(np.ascontiguousarray(x).T, d, out[member])
+
+    def by_a_copy(x, d, out, member):
+        out[member] = np.dot(np.ascontiguousarray(x).T, d)
+
+    # Blocks of several members are not neighbours, which BLAS cannot write to.
+    return in_place if out.layout == "C" else by_a_copy
+
+
 @_compile
 def _affine_backward(weight_grad, bias_grad, d_in, x, d, weight):
-    rows, sums = np.ascontiguousarray(d[0]), bias_grad[0]
-    np.dot(np.ascontiguousarray(x[0]).T, rows, weight_grad[0])
-    sums[:] = 0
-    for j in range(rows.shape[0]):
-        for k in range(rows.shape[1]):
-            sums[0, k] += rows[j, k]
-    if d_in is not None:
-        if rows.shape[1] > 1:
-            np.dot(rows, np.ascontiguousarray(weight[0]).T, d_in[0])
-        else:
-            for j in range(rows.shape[0]):
-                for k in range(weight.shape[1]):
-                    d_in[0, j, k] = rows[j, 0] * weight[0, k, 0]
+    for i in range(d.shape[0]):
+        rows, sums = np.ascontiguousarray(d[i]), bias_grad[i]
+        _transposed_product(x[min(i, x.shape[0] - 1)], rows, weight_grad, i)
+        sums[:] = 0
+        for j in range(rows.shape[0]):
+            for k in range(rows.shape[1]):
+                sums[0, k] += rows[j, k]
+        if d_in is not None:
+            if rows.shape[1] > 1:
+                np.dot(rows, np.ascontiguousarray(weight[i]).T, d_in[i])
+            else:
+                for j in range(rows.shape[0]):
+                    for k in range(weight.shape[1]):
+                        d_in[i, j, k] = rows[j, 0] * weight[i, k, 0]
 
 
 def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
@@ -112,8 +132,8 @@ def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
 
 
 def _is_small(z, x):
-    """Whether there is one member, the product with the dense x is small, and z its shape."""
-    return len(z) == 1 and z.size * x.shape[-1] <= FEW_MULTIPLICATIONS and type(x) is np.ndarray
+    """Whether x is dense and its product small, which does not depend on the number of members."""
+    return type(x) is np.ndarray and z[0].size * x.shape[-1] <= FEW_MULTIPLICATIONS
 
 
 @_compile
