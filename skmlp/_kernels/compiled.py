@@ -5,7 +5,8 @@ They do in one pass what NumPy does in several, with the same numbers up to roun
 
 import numpy as np
 from numba import njit
-from numba.extending import overload
+from numba.core.imputils import impl_ret_borrowed
+from numba.extending import intrinsic
 
 from . import plain
 
@@ -69,14 +70,29 @@ def _add_bias(z, bias):
                 z[i, j, k] += bias[i, 0, k]
 
 
+@intrinsic
+def _in_c_order(typing, array):
+    """The same array, of which the caller knows that it is in C order; the compiler does not."""
+    known = array.copy(layout="C")
+
+    def generate(context, builder, signature, args):
+        return impl_ret_borrowed(context, builder, known, args[0])
+
+    return known(array), generate
+
+
 @_compile
 def _affine(z, x, weight, bias):
+    n_out = weight.shape[2]
+    in_order = weight.strides[2] == weight.itemsize and weight.strides[1] == n_out * weight.itemsize
     for i in range(z.shape[0]):
-        out = z[i]
-        rows = np.ascontiguousarray(x[min(i, x.shape[0] - 1)])
-        np.dot(rows, np.ascontiguousarray(weight[i]), out)
+        rows, out = np.ascontiguousarray(x[min(i, x.shape[0] - 1)]), z[i]
+        if in_order:
+            np.dot(rows, _in_c_order(weight[i]), out)
+        else:
+            np.dot(rows, np.ascontiguousarray(weight[i]), out)
         for j in range(out.shape[0]):
-            for k in range(out.shape[1]):
+            for k in range(n_out):
                 out[j, k] += bias[i, 0, k]
 
 
@@ -89,34 +105,19 @@ def affine(z, x, weight, bias):
         _add_bias(z, bias)
 
 
-def _transposed_product(x, d, out, member):
-    """out[member] <- transposed x @ d; for the compiled kernels only."""
-
-
-@overload(_transposed_product)
-def _(x, d, out, member):
-    def in_place(x, d, out, member):
-        np.dot(np.ascontiguousarray(x).T, d, out[member])
-
-    def by_a_copy(x, d, out, member):
-        out[member] = np.dot(np.ascontiguousarray(x).T, d)
-
-    # Blocks of several members are not neighbours, which BLAS cannot write to.
-    return in_place if out.layout == "C" else by_a_copy
-
-
 @_compile
 def _affine_backward(weight_grad, bias_grad, d_in, x, d, weight):
     for i in range(d.shape[0]):
         rows, sums = np.ascontiguousarray(d[i]), bias_grad[i]
-        _transposed_product(x[min(i, x.shape[0] - 1)], rows, weight_grad, i)
+        given = np.ascontiguousarray(x[min(i, x.shape[0] - 1)])
+        np.dot(given.T, rows, _in_c_order(weight_grad[i]))
         sums[:] = 0
         for j in range(rows.shape[0]):
             for k in range(rows.shape[1]):
                 sums[0, k] += rows[j, k]
         if d_in is not None:
             if rows.shape[1] > 1:
-                np.dot(rows, np.ascontiguousarray(weight[i]).T, d_in[i])
+                np.dot(rows, _in_c_order(weight[i]).T, d_in[i])
             else:
                 for j in range(rows.shape[0]):
                     for k in range(weight.shape[1]):

@@ -84,8 +84,8 @@ def affine(z, x, weight, bias):
 def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
     """The gradients of `affine`, given that of z; with `d_in` None, not that of x.
 
-    `weight_grad` is in C order for each member. `ones` has shape (1, 1, rows): sums over rows are
-    products with it, in half the time.
+    `weight` and its gradient are in C order for each member. `ones` has shape (1, 1, rows): sums
+    over rows are products with it, in half the time.
     """
     outer_product(x, d, weight_grad)
     np.matmul(ones, d, out=bias_grad)

@@ -37,6 +37,8 @@ def column_of(X, position):
     """One column of an array, sparse matrix or DataFrame, as an array."""
     if hasattr(X, "toarray"):
         return X.tocsc()[:, [position]].toarray()[:, 0]
+    if hasattr(X, "iloc"):  # of pandas, whose names need not differ
+        return np.asarray(X.iloc[:, position])
     if hasattr(X, "columns"):
         return np.asarray(X[X.columns[position]])
     return X[:, position]
