@@ -142,7 +142,7 @@ class Embedding(Layer):
         n_levels, size = self.table.shape
         return Cache(
             space,
-            out=space.array("embedded", size),
+            vectors=space.array("embedded", size),
             d_in=space.array("d", 1) if space.input_grad else None,
             n_levels=n_levels,
         )
@@ -157,9 +157,9 @@ class Embedding(Layer):
         np.maximum(codes, 0, out=codes)
         for member, vectors in enumerate(table):
             own = codes[min(member, len(codes) - 1)]
-            np.take(vectors, own, axis=0, out=cache.out[member], mode="clip")
-        cache.out *= cache.known[..., np.newaxis]
-        return cache.out
+            np.take(vectors, own, axis=0, out=cache.vectors[member], mode="clip")
+        cache.vectors *= cache.known[..., np.newaxis]
+        return cache.vectors
 
     def backward(self, theta, d, cache, grad):
         if grad is not None:

@@ -279,6 +279,14 @@ def test_embeddings_are_rows_of_their_tables():
     np.testing.assert_array_equal(out[:, 1, 5:], tables[1][:, 5])
 
 
+def test_a_prediction_can_be_made_again_with_what_the_last_one_left():
+    network, theta = embedding_network(2), np.random.default_rng(0).normal(size=(1, 64))
+    rows = DenseRows(np.array([[0.5, -2.0, 3, -1], [0.1, 0.2, -1, 5]]))
+    theta = theta[:, : network.n_params]
+    first = evaluate(network, theta, rows)
+    np.testing.assert_array_equal(evaluate(network, theta, rows), first)
+
+
 def test_input_gradient_and_tangent_are_adjoint(data):
     """d'(J t) = (J'd)'t for a network of every kind of layer."""
     network, _ = tied_network()
