@@ -280,7 +280,7 @@ def test_embeddings_are_rows_of_their_tables():
 
 
 def test_a_prediction_can_be_made_again_with_what_the_last_one_left():
-    network, theta = embedding_network(2), np.random.default_rng(0).normal(size=(1, 64))
+    network, theta = embedding_network(2), np.random.default_rng(0).normal(size=(1, 100))
     rows = DenseRows(np.array([[0.5, -2.0, 3, -1], [0.1, 0.2, -1, 5]]))
     theta = theta[:, : network.n_params]
     first = evaluate(network, theta, rows)
