@@ -22,6 +22,7 @@ __all__ = [
     "CallbackSupportMixin",
     "HasMethods",
     "Interval",
+    "LinkedToDocs",
     "Options",
     "StrOptions",
     "_fit_context",
@@ -33,14 +34,25 @@ __all__ = [
 ]
 
 
+# Where the site is, as docs/conf.py makes it.
+SITE = "https://skmlp.readthedocs.io/en/stable"
+
+
+class LinkedToDocs:
+    """What links the HTML representation of an estimator to its page; before `BaseEstimator`."""
+
+    _doc_link_module = "skmlp"
+    _doc_link_template = SITE + "/reference/skmlp.{estimator_name}.html"
+
+
 def open_callbacks(estimator, max_subtasks):
-    """Context of scikit-learn's callbacks for a fit, None when there are none.
+    """Context of scikit-learn's callbacks for a fit and the estimator, None when there are none.
 
     `_fit_context` closes it.
     """
     if not hasattr(estimator, "_skl_callbacks"):
         return None
-    return estimator._init_callback_context(max_subtasks=max_subtasks)
+    return estimator._init_callback_context(max_subtasks=max_subtasks), estimator
 
 
 def as_table(values, like, columns, estimator):

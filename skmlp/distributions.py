@@ -73,48 +73,102 @@ class Distribution:
         return self.law.discrete
 
     def mean(self):
-        """Expected values, (n[, t])."""
+        """Expected values.
+
+        Returns
+        -------
+        mean : ndarray of shape (n[, t])
+        """
         return self._moment("mean")
 
     def median(self):
-        """Medians, (n[, t])."""
+        """Medians.
+
+        Returns
+        -------
+        median : ndarray of shape (n[, t])
+            Of each target by itself.
+        """
         return self._moment("median")
 
     def mode(self):
-        """Where densities are largest, (n[, t]).
+        """Where densities are largest.
 
-        Of a mixture over several targets it is the mean of the component that is best there.
+        Returns
+        -------
+        mode : ndarray of shape (n[, t])
+            Of a mixture over several targets, the mean of the component that is best there.
         """
         return self._moment("mode")
 
     def var(self):
-        """Variances, (n[, t])."""
+        """Variances.
+
+        Returns
+        -------
+        var : ndarray of shape (n[, t])
+        """
         return self._moment("var")
 
     def std(self):
-        """Standard deviations, (n[, t])."""
+        """Standard deviations, in the units of y.
+
+        Returns
+        -------
+        std : ndarray of shape (n[, t])
+        """
         return np.sqrt(self.var())
 
     def cov(self):
-        """Covariance matrices of the targets, (n, t, t)."""
+        """Covariance matrices of the targets.
+
+        Returns
+        -------
+        cov : ndarray of shape (n, t, t)
+            With t = 1 when y has no axis for targets.
+        """
         return self._moment("cov") if self.law.vector else self.var()[:, np.newaxis, np.newaxis]
 
     def corr(self):
-        """Correlation matrices of the targets, (n, t, t)."""
+        """Correlation matrices of the targets.
+
+        Returns
+        -------
+        corr : ndarray of shape (n, t, t)
+        """
         cov = self.cov()
         sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
         return cov / (sd[:, :, np.newaxis] * sd[:, np.newaxis, :])
 
     def skewness(self):
-        """Third standardised central moments, (n[, t])."""
+        """Third standardised central moments.
+
+        Returns
+        -------
+        skewness : ndarray of shape (n[, t])
+        """
         return self._moment("skewness")
 
     def entropy(self):
-        """Entropies in nats, (n,); differential but for counts, joint for several targets."""
+        """Entropies in nats: differential but for counts, joint for several targets.
+
+        Returns
+        -------
+        entropy : ndarray of shape (n,)
+        """
         return self._moment("entropy")
 
     def pdf(self, y):
-        """Densities at y, joint for several targets; see `logpdf`."""
+        """Densities at y, joint for several targets; probabilities for counts.
+
+        Parameters
+        ----------
+        y : array-like, as for `logpdf`
+
+        Returns
+        -------
+        pdf : ndarray of shape (n[, n_points])
+        """
         return np.exp(self.logpdf(y))
 
     def logpdf(self, y):
@@ -128,19 +182,52 @@ class Distribution:
         Returns
         -------
         logpdf : ndarray of shape (n[, n_points])
+            Joint for several targets; per unit of y, so that it depends on the unit.
+
+        Raises
+        ------
+        ValueError
+            When the shape of y does not fit.
         """
         return self._at_points("logpdf", y)
 
     def cdf(self, y):
-        """Probabilities of values up to y, (n[, t][, n_points]); of each target by itself."""
+        """Probabilities of values up to y, of each target by itself.
+
+        Parameters
+        ----------
+        y : array-like, as for `logpdf`
+
+        Returns
+        -------
+        cdf : ndarray of shape (n[, t][, n_points])
+        """
         return self._at_points("cdf", y)
 
     def logcdf(self, y):
-        """Logarithms of `cdf`."""
+        """Logarithms of `cdf`, exact far in the tail.
+
+        Parameters
+        ----------
+        y : array-like, as for `logpdf`
+
+        Returns
+        -------
+        logcdf : ndarray of shape (n[, t][, n_points])
+        """
         return self._at_points("logcdf", y)
 
     def sf(self, y):
-        """Probabilities of values above y; of each target by itself."""
+        """Probabilities of values above y, of each target by itself.
+
+        Parameters
+        ----------
+        y : array-like, as for `logpdf`
+
+        Returns
+        -------
+        sf : ndarray of shape (n[, t][, n_points])
+        """
         return self._at_points("sf", y)
 
     def ppf(self, q):
@@ -154,6 +241,11 @@ class Distribution:
         Returns
         -------
         quantiles : ndarray of shape (n[, t][, n_q])
+
+        Raises
+        ------
+        ValueError
+            For levels outside 0 and 1, or with more than one axis.
         """
         levels = np.asarray(q, np.float64)
         if levels.ndim > 1 or not np.all((levels >= 0) & (levels <= 1)):
@@ -174,6 +266,11 @@ class Distribution:
         -------
         bounds : ndarray of shape (n[, t], 2[, n_cov])
             Lower and upper ends.
+
+        Raises
+        ------
+        ValueError
+            For a coverage of 0 or 1, or outside.
         """
         share = np.asarray(coverage, np.float64)
         if share.ndim > 1 or not np.all((share > 0) & (share < 1)):
@@ -196,6 +293,11 @@ class Distribution:
         Returns
         -------
         samples : ndarray of shape (n[, t], n_samples)
+
+        Raises
+        ------
+        ValueError
+            When `n_samples` is not a whole number of at least 1.
         """
         if not (isinstance(n_samples, (int, np.integer)) and n_samples >= 1):
             raise ValueError(f"n_samples={n_samples!r} must be a whole number of at least 1.")
@@ -218,7 +320,23 @@ class Distribution:
         return self._at_points("crps", y)
 
     def marginal(self, j):
-        """Distribution of target j by itself, over y without an axis for targets."""
+        """Distribution of one target by itself.
+
+        Parameters
+        ----------
+        j : int
+            Number of the target; negative ones count from the end.
+
+        Returns
+        -------
+        dist : Distribution
+            Over y without an axis for targets.
+
+        Raises
+        ------
+        ValueError
+            When there is a single target, or no target j.
+        """
         if not self.law.vector:
             raise ValueError("marginal: these distributions have a single target.")
         n = self.n_targets
@@ -238,6 +356,11 @@ class Distribution:
         -------
         dist : Distribution
             Of the remaining targets in their order; without an axis for them if one remains.
+
+        Raises
+        ------
+        ValueError
+            When there is a single target, or when none or all of them are given.
         """
         if not self.law.vector:
             raise ValueError("conditional: these distributions have a single target.")
@@ -253,7 +376,23 @@ class Distribution:
         return left.marginal(0) if n - len(known) == 1 else left
 
     def to_scipy(self, i):
-        """Distribution of row i as an object of scipy.stats."""
+        """Distribution of a row as an object of scipy.stats.
+
+        Parameters
+        ----------
+        i : int
+            Number of the row.
+
+        Returns
+        -------
+        dist : object
+            A frozen distribution, or one with the same methods.
+
+        Raises
+        ------
+        NotImplementedError
+            For mixtures over several targets, which SciPy does not have.
+        """
         return self.law.to_scipy(self[i].params)
 
     def _moment(self, name):

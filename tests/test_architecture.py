@@ -40,7 +40,7 @@ ALLOWED = {
     "metrics": (set(), NUMERIC | {"sklearn.metrics"}),
     "displays": ({"metrics"}, {"numpy", "sklearn"}),
     "constructions": ({"estimators"}, NUMERIC),
-    "inspection": ({"estimators"}, NUMERIC),
+    "inspection": ({"estimators"}, NUMERIC | {"sklearn.utils"}),
     "__init__": (
         VOCABULARY
         | TOOLS
@@ -298,6 +298,8 @@ def test_allowed_names_only_its_own_units():
         ("metrics", "from sklearn.base import BaseEstimator"),
         ("metrics", "from sklearn import base"),
         ("metrics", "import sklearn"),
+        ("constructions", "from sklearn.utils import Bunch"),
+        ("inspection", "from sklearn.base import clone"),
         ("displays", "import matplotlib.pyplot as plt"),
         ("displays", "if True:\n    import matplotlib.pyplot as plt"),
         ("presets", "import numpy"),
@@ -322,6 +324,7 @@ def test_broken_arrows_are_caught(module, source):
         ("estimators._mlp", "from ..activations import ReLU\nfrom .. import losses"),
         ("metrics", "from sklearn.metrics import make_scorer\nfrom sklearn import metrics"),
         ("displays", "def plot():\n    import matplotlib.pyplot as plt"),
+        ("inspection", "from sklearn.utils import Bunch\nfrom .estimators import MLPRegressor"),
         ("__main__", "from skmlp import MLPClassifier\nfrom sklearn.datasets import load_wine"),
     ],
 )

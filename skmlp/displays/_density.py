@@ -22,8 +22,10 @@ class DensityDisplay(Display):
         Increasing values of the feature.
     dist : Distribution
         Of one target, at these values.
-    feature_name, target_name : str
-        Of the axes.
+    feature_name : str, default="x"
+        Of the horizontal axis.
+    target_name : str, default="y"
+        Of the vertical axis.
     x, y : ndarray of shape (n_samples,) or None, default=None
         Data to scatter.
 

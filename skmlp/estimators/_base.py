@@ -19,6 +19,7 @@ from ._effective import reexpress
 from ._model import NetworkModel, fitted_model
 from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
+from ._problem import Problem
 from ._recipe import Layers, Recipe, check_same_model, is_stochastic, plan_of
 from ._sample import Sample, check_same_targets, is_far_outside, naming
 from ._validation import check_dimensions, check_numbers, check_sample_weight, is_mapped
@@ -50,7 +51,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Dense, CSR or CSC, or memory mapped; a memory map is never loaded whole.
+            Dense, a DataFrame, CSR or CSC, or memory mapped; a memory map is never loaded whole.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -75,10 +76,24 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     def _fit(self, X, y, sample_weight, validation=(None,) * 3, *, incremental=False, classes=None):
+        concrete = partial(self._concrete, X, incremental)
         # Opened first, as scikit-learn closes them whether the call fails or not.
-        context = None if incremental else open_callbacks(self, self._max_epochs())
+        context = None if incremental else open_callbacks(self, concrete()._max_epochs())
+        steps = X, y, sample_weight, validation, incremental, classes, context
         with all_or_nothing(self):
-            return self._fit_steps(X, y, sample_weight, validation, incremental, classes, context)
+            self._take_over(concrete()._fit_steps(*steps))
+        return self
+
+    def _concrete(self, X, incremental=False):
+        """This estimator, or a copy in whose parameters no "auto" depends on the data any more."""
+        return self
+
+    def _take_over(self, concrete):
+        """Take the fitted attributes of what `_concrete` has given."""
+        if concrete is not self:
+            parameters = self.get_params(deep=False)
+            vars(self).clear()
+            vars(self).update({**vars(concrete), **parameters})
 
     def _max_epochs(self):
         """Largest number of epochs of all restarts, None where they are not made together."""
@@ -91,25 +106,15 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         # What a later call of partial_fit may lack, a warm start must have: all classes.
         going_on = ("partial_fit" if incremental else "fit") if resumed else None
         sample = self._sample(X, y, sample_weight, going_on, classes)
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
+        seeds = self._seeds()
         sample, held_out = self._hold_out(sample, validation, seeds[2], incremental)
-        self._before_network(sample, seeds, resumed)
-        loss = self._fitted_loss(sample, resumed)
-        model = self._described(recipe, sample, loss.n_raw(self._n_targets(sample)))
-        network = self._network_of(model)
-        design, theta, loss = self._prepare(sample, loss, model, resumed)
-        data = sample.training_set(design, theta.dtype)
-        state = self._start(theta, recipe.optimizer, seeds, resumed, incremental)
-        if not resumed:
-            self._initialize(theta, network, loss, data, self._n_targets(sample), state.noise)
-        start = theta.copy() if resumed else self._given_start()
+        objective, data, state = self._posed(recipe, sample, seeds, resumed, incremental)
+        start = state.theta.copy() if resumed else self._given_start()
         state.identity = partial(
             identity_of, self, sample, held_out, seeds, state.samples_seen, start
         )
-        self.__dict__.update(fitted_model(self._shaped(theta), model, design, loss))
-        objective = self._objective(network, loss, sample, design)
         watch = self._watch(objective, held_out, sample, data, seeds[2]) if held_out else None
-        factors = self._step_factors(network, theta.dtype)
+        factors = self._step_factors(self._network_of(self._model), state.theta.dtype)
         plan = plan_of(self, recipe, len(data), held_out is not None, incremental, factors)
         callbacks = callbacks_of(self, context, sample, self._attributes_now)
         self._train(objective, data, state, plan, watch, callbacks, not (resumed or incremental))
@@ -123,6 +128,39 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         self.__dict__.update(left)
         self._after_training(objective, data, members)
         return self
+
+    def _seeds(self):
+        """Of the initial weights and noise, of the order of rows, and of the split."""
+        return check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
+
+    def _posed(self, recipe, sample, seeds, resumed, incremental=False):
+        """Objective, training set, and a state that holds the parameters to start from.
+
+        All fitted attributes that predictions need are set.
+        """
+        self._before_network(sample, seeds, resumed)
+        loss = self._fitted_loss(sample, resumed)
+        model = self._described(recipe, sample, loss.n_raw(self._n_targets(sample)))
+        network = self._network_of(model)
+        design, theta, loss = self._prepare(sample, loss, model, resumed)
+        data = sample.training_set(design, theta.dtype)
+        state = self._start(theta, recipe.optimizer, seeds, resumed, incremental)
+        if not resumed:
+            self._initialize(theta, network, loss, data, self._n_targets(sample), state.noise)
+        self.__dict__.update(fitted_model(self._shaped(theta), model, design, loss))
+        return self._objective(network, loss, sample, design), data, state
+
+    def _problem(self, X, y, sample_weight=None):
+        """What `fit` would begin to minimise on all these rows, or go on with if it is fitted.
+
+        Nothing is trained, but fitted attributes change as at the begin of a fit.
+        """
+        self._validate_params()
+        resumed = hasattr(self, "theta_")
+        concrete = self._concrete(X, incremental=resumed)
+        recipe = Recipe.of(concrete, concrete._layers(), concrete._drawn_init())
+        sample = concrete._sample(X, y, sample_weight, "partial_fit" if resumed else None)
+        return Problem(*concrete._posed(recipe, sample, concrete._seeds(), resumed))
 
     # What estimators with more than hidden layers between X and y answer in their own way.
 

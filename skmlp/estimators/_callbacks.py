@@ -17,7 +17,7 @@ def callbacks_of(estimator, context, sample, attributes_of):
     if estimator.verbose:
         callbacks.insert(0, PrintProgress(int(estimator.verbose)))
     if context is not None:
-        callbacks.append(ScikitLearnCallbacks(context, estimator, sample, attributes_of))
+        callbacks.append(ScikitLearnCallbacks(*context, sample, attributes_of))
     return callbacks
 
 

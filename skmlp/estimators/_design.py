@@ -7,8 +7,10 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._engine.batches import DenseRows, DensifiedRows, MappedRows, SparseRows
-from ._encoding import FEATURE_SCALINGS, TARGET_SCALINGS, FeatureScaling, Moments, row_blocks
+from ._encoding import FEATURE_SCALINGS, TARGET_SCALINGS, FeatureScaling, refusing_overflow
+from ._expansion import ExpandedRows, Expansion, check_dense
 from ._memo import kept
+from ._moments import Moments, row_blocks
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class Design:
         Of the training targets, where the kind needs them.
     moving : bool
         Whether the statistics of features follow further rows, where the kind can do that.
+    expansion : Expansion or None
+        How columns of X become those that the network sees; `features` then is about the columns
+        of numbers only, which come first. None for rows that are scaled and nothing else.
     """
 
     feature_kind: str | None
@@ -33,20 +38,42 @@ class Design:
     target_kind: str
     target_moments: Moments | None
     moving: bool = True
+    expansion: Expansion | None = None
 
     @classmethod
-    def fit(cls, feature_kind, target_kind, X, target, weight, index, *, given=None, moving=True):
+    def fit(
+        cls,
+        feature_kind,
+        target_kind,
+        X,
+        target,
+        weight,
+        index,
+        *,
+        given=None,
+        moving=True,
+        expansion=None,
+    ):
         """Statistics of the rows at `index` (None for all), weighted.
 
         `given` is a FeatureScaling that has been fitted elsewhere.
         """
         has_moments = TARGET_SCALINGS[target_kind].has_moments
+        numbers = X if expansion is None else expansion.numbers(X)
+        features = given
+        if features is None and numbers.shape[1]:
+            features = FEATURE_SCALINGS[feature_kind].fit(numbers, weight, index)
+        elif features is None:
+            features = FEATURE_SCALINGS[None]()
+        if expansion is not None:
+            expansion = expansion.filled_by(features, X, weight, index)
         return cls(
             feature_kind,
-            given or FEATURE_SCALINGS[feature_kind].fit(X, weight, index),
+            features,
             target_kind,
             Moments.of(target, weight, index).check("y") if has_moments else None,
             moving,
+            expansion,
         )
 
     @classmethod
@@ -59,23 +86,29 @@ class Design:
         moments = self.target_moments
         if moments is not None and TARGET_SCALINGS[self.target_kind].moves:
             moments = moments.merge(Moments.of(target, weight, index)).check("y")
-        features = self.features
-        if self.moving:
+        features, expansion = self.features, self.expansion
+        if self.moving and expansion is None:
             features = features.update(X, weight, index)
-        return replace(self, features=features, target_moments=moments)
+        elif self.moving and len(expansion.numeric):
+            features = features.update(expansion.numbers(X), weight, index)
+            expansion = expansion.after(features)
+        return replace(self, features=features, target_moments=moments, expansion=expansion)
 
     @cached_property
     def target(self):
         """TargetScaling of the fitted statistics."""
         return TARGET_SCALINGS[self.target_kind].of(self.target_moments, self.features)
 
-    def rows(self, X, dtype, *, mapped=False, scale_now=False):
+    def rows(self, X, dtype, *, mapped=False, scale_now=False, whole=False):
         """Rows for the engine.
 
         With `scale_now` a dense X is scaled once into an array of its own; otherwise, for a
-        `mapped` X and for CSR always, rows are converted and scaled batch by batch.
+        `mapped` X and for CSR always, rows are converted and scaled batch by batch. X is `whole`
+        if it is known to have no gaps.
         """
         features = self.features
+        if not self._only_scales(X, mapped, whole):
+            return self._expanded_rows(X, dtype, mapped or not scale_now)
         if issparse(X):
             if features.shift is not None:
                 return DensifiedRows(X, features.transform, dtype)
@@ -85,9 +118,50 @@ class Design:
         if mapped or not scale_now:
             return MappedRows(X, features.transform, dtype)
         scaled = np.empty(X.shape, dtype)
-        for part in row_blocks(X):
-            features.transform(X[part], scaled[part])
+        with refusing_overflow(scaled.dtype):
+            for part in row_blocks(X):
+                features.transform(X[part], scaled[part])
         return DenseRows(scaled)
+
+    def scaled(self, rows):
+        """A few dense rows as the network sees them, in float64."""
+        if self.expansion is None:
+            out = np.empty(rows.shape)
+            self.features.transform(rows, out)
+        else:
+            out = np.empty((len(rows), self.expansion.width))
+            self.expansion.write(self.features, rows, out)
+        return out
+
+    def places(self, columns):
+        """Columns of what the network sees that stem from some columns of X."""
+        if self.expansion is None:
+            return np.array(columns, int)
+        origin = self.expansion.origin
+        found = [np.flatnonzero(origin == column) for column in columns]
+        return np.concatenate([np.empty(0, int), *found])
+
+    def _only_scales(self, X, mapped, whole):
+        """Whether rows of X have neither categories nor gaps."""
+        expansion = self.expansion
+        if expansion is None or (expansion.plain and (whole or issparse(X))):
+            return True
+        if not expansion.plain or mapped:
+            return X.dtype.kind != "f" and expansion.plain
+        # Overflow is no gap, but looks like one at first.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return not np.isnan(X.sum())
+
+    def _expanded_rows(self, X, dtype, later):
+        check_dense(X)
+        expansion, features = self.expansion, self.features
+        if later:
+            return ExpandedRows(X, expansion, features, dtype)
+        out = np.empty((X.shape[0], expansion.width), dtype)
+        with refusing_overflow(out.dtype):
+            for part in row_blocks(out):
+                expansion.write(features, X[part], out[part])
+        return DenseRows(out)
 
     def state(self):
         """The design in plain values."""
@@ -98,6 +172,7 @@ class Design:
             "target_kind": self.target_kind,
             "target_moments": None if moments is None else vars(moments).copy(),
             "moving": self.moving,
+            "expansion": None if self.expansion is None else self.expansion.state(),
         }
 
     @staticmethod
@@ -108,12 +183,14 @@ class Design:
     @classmethod
     def _restored(cls, state):
         kind, moments = state["feature_kind"], state["target_moments"]
+        expansion = state["expansion"]
         return cls(
             kind,
             FEATURE_SCALINGS[kind].restore(state["features"]),
             state["target_kind"],
             None if moments is None else Moments(**moments),
             state["moving"],
+            None if expansion is None else Expansion.restore(expansion),
         )
 
 

@@ -123,8 +123,10 @@ def _reexpress_input(layer, theta, old, new):
     if new is old or new.scale is None:
         return
     scale = np.where(old.placeholders(), new.scale, old.scale)
+    # Further columns, of categories and the like, are not scaled.
+    n = len(scale)
     if new.shift is not None:
-        step = (new.shift - old.shift) / scale
+        step = (new.shift - np.where(old.unseen(), new.shift, old.shift)) / scale
         for row, bias in zip(theta, layer.bias.view(theta), strict=True):
-            bias += step @ dense_parameters(layer, row[np.newaxis])[0]
-    layer.weight.view(theta)[...] *= (new.scale / scale)[:, np.newaxis]
+            bias += step @ dense_parameters(layer, row[np.newaxis])[0][:n]
+    layer.weight.view(theta)[..., :n, :] *= (new.scale / scale)[:, np.newaxis]

@@ -1,6 +1,7 @@
 """Raw X and y to what a network sees: scaling of features and of targets, fitted and undone."""
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,82 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
 from ..losses import weighted_quantile
-
-# Blocks of rows have about so many entries: 4 MB in float64.
-BLOCK_ENTRIES = 2**19
-
-
-def row_blocks(X, index=None):
-    """Slices over the rows of X (or over `index`) of about BLOCK_ENTRIES entries each."""
-    n = X.shape[0] if index is None else len(index)
-    size = max(1, BLOCK_ENTRIES // max(1, X.shape[1]))
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Weighted mean and sum of squared deviations of columns, which can be merged.
-
-    Merging two parts is exact (Chan, Golub and LeVeque 1983).
-    """
-
-    n: int
-    weight: float
-    mean: np.ndarray
-    deviation: np.ndarray
-
-    @classmethod
-    def of(cls, X, weight=None, index=None):
-        """Moments of the rows of a dense X, in float64 and block by block."""
-        total = None
-        with np.errstate(over="ignore", invalid="ignore"):
-            for part in row_blocks(X, index):
-                rows = part if index is None else index[part]
-                block = np.asarray(X[rows], dtype=np.float64)
-                w = np.ones(len(block)) if weight is None else np.asarray(weight[rows], np.float64)
-                # Relative to a row, the mean of a constant column is exact, however large.
-                first = block[0]
-                block = block - first
-                offset = np.average(block, axis=0, weights=w)
-                block -= offset
-                block *= block
-                moments = cls(len(block), float(w.sum()), first + offset, w @ block)
-                total = moments if total is None else total.merge(moments)
-        return total
-
-    def merge(self, other):
-        weight = self.weight + other.weight
-        with np.errstate(over="ignore", invalid="ignore"):
-            step = other.mean - self.mean
-            between = step**2 * (self.weight * other.weight / weight)
-        return Moments(
-            self.n + other.n,
-            weight,
-            self.mean + step * (other.weight / weight),
-            self.deviation + other.deviation + between,
-        )
-
-    def check(self, name):
-        """These moments, or an error that names the columns of `name` whose variance overflows."""
-        columns = np.flatnonzero(~np.isfinite(self.deviation))
-        if columns.size:
-            raise ValueError(
-                f"{name} has values so large (or so far apart between calls) that the variance of "
-                f"its columns {columns[:5].tolist()} overflows. Divide them by a constant first."
-            )
-        return self
-
-    def constant(self):
-        """Which columns have been constant so far, up to rounding."""
-        variance = self.deviation / self.weight
-        eps = np.finfo(np.float64).eps
-        # The bound of scikit-learn's StandardScaler for the error of the two-pass variance.
-        return variance <= self.n * eps * variance + (self.n * self.mean * eps) ** 2
-
-    def scale(self):
-        """Standard deviations, 1 for constant columns."""
-        return np.where(self.constant(), 1.0, np.sqrt(self.deviation / self.weight))
+from ._moments import Moments, check_no_overflow, row_blocks
 
 
 @dataclass(frozen=True)
@@ -114,6 +40,10 @@ class FeatureScaling(ABC):
         """Which columns have a scale that stands for one not known yet."""
         return False if self.largest is None else self.largest == 0.0
 
+    def unseen(self):
+        """Which columns of a dense X have had gaps only so far, so that their shift is none."""
+        return False if self.moments is None else np.equal(self.moments.weight, 0)
+
     @classmethod
     def fit(cls, X, weight=None, index=None):
         """Statistics of the rows at `index`, weighted.
@@ -130,6 +60,10 @@ class FeatureScaling(ABC):
     @abstractmethod
     def _statistics(cls, X, weight, index):
         """The fields for a dense X."""
+
+    def center(self, X, weight=None, index=None):
+        """What stands for missing values of the columns of a dense X, in its units."""
+        return np.nan_to_num(Moments.of(X, weight, index).mean)
 
     def update(self, X, weight=None, index=None):
         """Scaling after more rows; kinds without running statistics stay as they are."""
@@ -189,10 +123,24 @@ def _copy(rows, out):
         with np.errstate(over="raise"):
             np.copyto(out, rows, casting="unsafe")
     except FloatingPointError:
-        raise ValueError(
-            f"X has values that, scaled, {out.dtype} cannot hold. Use dtype='float64', or divide X "
-            "by a constant."
-        ) from None
+        raise _too_large(out.dtype) from None
+
+
+@contextmanager
+def refusing_overflow(dtype):
+    """Say of values of X that are too large for `dtype` that they are."""
+    try:
+        with np.errstate(over="raise"):
+            yield
+    except FloatingPointError:
+        raise _too_large(dtype) from None
+
+
+def _too_large(dtype):
+    return ValueError(
+        f"X has values that, scaled, {dtype} cannot hold. Use dtype='float64', or divide X by a "
+        "constant."
+    )
 
 
 class NoScaling(FeatureScaling):
@@ -212,8 +160,11 @@ class StandardScaling(FeatureScaling):
 
     @classmethod
     def _statistics(cls, X, weight, index):
-        moments = Moments.of(X, weight, index).check("X")
+        moments = Moments.of(X, weight, index).check("X", getattr(X, "columns", None))
         return moments.mean, moments.scale(), moments
+
+    def center(self, X, weight=None, index=None):
+        return self.shift
 
     def placeholders(self):
         return super().placeholders() if self.moments is None else self.moments.constant()
@@ -232,7 +183,8 @@ class StandardScaling(FeatureScaling):
     def update(self, X, weight=None, index=None):
         if self.moments is None or issparse(X):
             return super().update(X, weight, index)
-        moments = self.moments.merge(Moments.of(X, weight, index)).check("X")
+        moments = self.moments.merge(Moments.of(X, weight, index))
+        moments.check("X", getattr(X, "columns", None))
         return StandardScaling(moments.mean, moments.scale(), moments)
 
 
@@ -251,11 +203,20 @@ class RobustScaling(FeatureScaling):
     def _statistics(cls, X, weight, index):
         rows = slice(None) if index is None else index
         weight = None if weight is None else weight[rows]
-        low, shift, high, first, last = np.transpose(
-            [_five_numbers(np.asarray(X[rows, j], np.float64), weight) for j in range(X.shape[1])]
-        )
-        scale = np.where(high > low, high - low, (last - first) / 2.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            low, shift, high, first, last = np.transpose(
+                [
+                    _five_numbers(np.asarray(X[rows, j], np.float64), weight)
+                    for j in range(X.shape[1])
+                ]
+            )
+            scale = np.where(high > low, high - low, (last - first) / 2.0)
+            ends = shift + scale
+        check_no_overflow(ends, "range", positions=getattr(X, "columns", None))
         return shift, _nonzero(scale)
+
+    def center(self, X, weight=None, index=None):
+        return self.shift
 
     def _bend(self, x):
         x /= np.hypot(1.0, x / 3.0)
@@ -277,12 +238,24 @@ class MinMaxScaling(FeatureScaling):
         low, high = np.inf, -np.inf
         for part in row_blocks(X, index):
             block = X[part if index is None else index[part]]
-            low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
-        low = np.asarray(low, np.float64)
-        return low, _nonzero(np.asarray(high, np.float64) - low)
+            # Other than minimum and maximum these skip what is missing.
+            low = np.fmin(low, np.fmin.reduce(block, axis=0))
+            high = np.fmax(high, np.fmax.reduce(block, axis=0))
+        low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+        empty = low > high
+        low = np.where(empty, 0.0, low)
+        with np.errstate(over="ignore"):
+            width = np.where(empty, 0.0, high) - low
+        check_no_overflow(width, "range", positions=getattr(X, "columns", None))
+        return low, _nonzero(width)
 
 
 def _five_numbers(column, weight):
+    there = ~np.isnan(column)
+    if not there.all():
+        column, weight = column[there], None if weight is None else weight[there]
+    if not column.size:
+        return (0.0,) * 5
     quartiles = weighted_quantile(column, (0.25, 0.5, 0.75), weight)
     return *quartiles, column.min(), column.max()
 

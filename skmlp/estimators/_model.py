@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine.network import evaluate
+from .._sklearn_compat import LinkedToDocs
 from .._version import __version__
 from ._design import Design
 from ._effective import effective_parameters
@@ -15,7 +16,7 @@ from ._validation import checked_rows
 from ._vocabulary import describe, restore
 
 
-class NetworkModel(BaseEstimator):
+class NetworkModel(LinkedToDocs, BaseEstimator):
     """The side of an estimator that needs no data to learn from."""
 
     # How what `_model` says becomes a network.

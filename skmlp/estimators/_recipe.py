@@ -117,8 +117,12 @@ class Recipe:
             estimator.parametrization == "ntk",
         )
 
-    def model(self, n_in, n_out):
-        """The network in plain values, as a fitted estimator holds it."""
+    def model(self, n_in, n_out, embeddings=()):
+        """The network in plain values, as a fitted estimator holds it.
+
+        `embeddings` are pairs of the number and the length of vectors; the last input columns are
+        codes of them.
+        """
         layers = self.layers
         return {
             "sizes": [n_in, *layers.hidden, n_out],
@@ -129,6 +133,7 @@ class Recipe:
             "ntk": self.ntk,
             "tied": layers.tied,
             "n_encoder": layers.n_encoder,
+            "embeddings": [list(shape) for shape in embeddings],
         }
 
 
@@ -143,6 +148,7 @@ def network_of(model):
         input_scale=model["input_scale"],
         ntk=model["ntk"],
         tied=model["tied"],
+        embeddings=tuple(map(tuple, model["embeddings"])),
     )
 
 
@@ -247,6 +253,7 @@ _SHAPE_PARAMETERS = {
     "ntk": "parametrization",
     "tied": "tied_weights",
     "n_encoder": "encoder (or the layers of an autoencoder)",
+    "embeddings": "category_embedding_size",
     "modulation": "modulation",
     "rank": "rank",
     "chunk": "chunk_size",

@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
 from .._engine.batches import TrainingSet
-from ._encoding import row_blocks
+from ._moments import row_blocks
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,10 @@ def _odd_numbers(n):
 
 def _bits(values):
     """Bit patterns of the values as floats; adding 0 takes the sign off zeros."""
-    return np.ascontiguousarray(values + np.float64(0.0), np.float64).view(np.uint64)
+    values = np.ascontiguousarray(values + np.float64(0.0), np.float64)
+    # There are many bit patterns of NaN.
+    np.copyto(values, np.nan, where=np.isnan(values))
+    return values.view(np.uint64)
 
 
 def check_same_targets(sample, held_out):
@@ -182,9 +185,10 @@ def value_range(sample):
     """Smallest and largest values of the columns."""
     if issparse(sample.X):
         return (np.asarray(b, np.float64) for b in min_max_axis(sample.taken()[0], axis=0))
-    bounds = [(X.min(axis=0), X.max(axis=0)) for X in _blocks(sample)]
+    # Other than minimum and maximum these skip what is missing.
+    bounds = [(np.fmin.reduce(X), np.fmax.reduce(X)) for X in _blocks(sample)]
     low, high = (np.array(bound, np.float64) for bound in zip(*bounds, strict=True))
-    return low.min(axis=0), high.max(axis=0)
+    return np.fmin.reduce(low), np.fmax.reduce(high)
 
 
 def _blocks(sample):

@@ -4,9 +4,11 @@ from mmap import mmap
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from .._sklearn_compat import validate_data
+from ._table import first_text
 
 
 def check_sample_weight(sample_weight, X, dtype=np.float64):
@@ -99,6 +101,53 @@ def check_dimensions(X):
         )
 
 
+def check_finite(X, names, missing, advice):
+    """Refuse infinite values of X, and missing ones unless they are allowed.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+    names : sequence of str or None
+        Names of the columns.
+    missing : bool
+        Whether NaN is allowed.
+    advice : str
+        What an error about NaN ends with.
+    """
+    values = X.data if issparse(X) else X
+    if values.dtype.kind != "f":
+        return
+    # A sum that overflows is finite after all.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = values.sum()
+    if np.isfinite(total) or (missing and np.isnan(total) and not np.isinf(values).any()):
+        return
+    for name, found in (("infinity", np.isinf), ("NaN", np.isnan)):
+        if found is np.isnan and missing:
+            continue
+        row, columns = _first_entry(X, found)
+        if row is None:
+            continue
+        called = [f"column {j}" if names is None else f"column {str(names[j])!r}" for j in columns]
+        where = ", ".join([*called[:5], *["..."] * (len(called) > 5)])
+        remedy = advice if found is np.isnan else _ABOUT_INFINITY
+        raise ValueError(f"Input X contains {name} in {where}, first in row {row}. {remedy}")
+
+
+_ABOUT_INFINITY = "Use NaN for what is unknown, or the largest sensible value."
+
+
+def _first_entry(X, found):
+    """First row with such an entry, and all columns with one."""
+    if issparse(X):
+        entries = X.tocoo()
+        wrong = found(entries.data)
+        rows, columns = entries.row[wrong], entries.col[wrong]
+    else:
+        rows, columns = np.nonzero(found(X))
+    return (int(rows.min()), np.unique(columns).tolist()) if len(rows) else (None, [])
+
+
 def check_numbers(X):
     """X with numbers for objects that are such, or an error for dates and the like."""
     if X.dtype.kind == "O":
@@ -111,16 +160,29 @@ def check_numbers(X):
 
 
 def checked_rows(estimator, X, reset=False, sparse="csr"):
-    """X without a y as an array or CSR matrix of numbers, as scikit-learn checks it."""
-    if not reset and _is_beyond_doubt(estimator, X):
+    """X without a y as an array or CSR matrix of numbers, as scikit-learn checks it.
+
+    For estimators that take numbers only, and say so.
+    """
+    if not reset and is_beyond_doubt(estimator, X):
         return X
     check_dimensions(X)
-    return check_numbers(
-        validate_data(estimator, X, accept_sparse=sparse, dtype="numeric", reset=reset)
-    )
+    try:
+        return check_numbers(
+            validate_data(estimator, X, accept_sparse=sparse, dtype="numeric", reset=reset)
+        )
+    except ValueError as error:
+        where = first_text(X)
+        if where is None:
+            raise
+        raise ValueError(
+            f"X has strings or dates in {where}, but {type(estimator).__name__} takes numbers "
+            "only. Encode the column first, for example by OneHotEncoder in a ColumnTransformer, "
+            f"or leave it out. ({error})"
+        ) from error
 
 
-def _is_beyond_doubt(estimator, X):
+def is_beyond_doubt(estimator, X):
     """Whether X is a plain array that scikit-learn's checks would hand back as it is.
 
     For a single row they take longer than the prediction.

@@ -284,7 +284,7 @@ def test_known_tasks_and_no_tasks_are_refused(trained):
 
 
 @pytest.mark.parametrize("rows, target, words", [
-    ([[20.0, np.nan]], [1.0], "contains NaN"),
+    ([[20.0, -np.inf]], [1.0], "contains infinity in column 1, first in row 0"),
     ([[np.nan, 0.1]], [1.0], "missing value|contains NaN"),
     ([[20.0, 0.1]], [np.inf], "contains infinity"),
     ([[20.0, 0.1]], [1.0, 2.0], "inconsistent numbers of samples"),

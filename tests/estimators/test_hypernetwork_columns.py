@@ -239,8 +239,8 @@ def test_missing_identifiers_in_arrays():
     # The others are scikit-learn's.
     holes = X.copy()
     holes[7, 0] = np.nan
-    with pytest.raises(ValueError, match="X contains NaN"):
-        fitted(holes)
+    with pytest.raises(ValueError, match="X contains NaN in column 0, first in row 7"):
+        fitted(holes, missing="error")
 
 
 # ---- several columns -----------------------------------------------------------------------------
@@ -309,12 +309,12 @@ def test_names_need_a_data_frame():
         fitted(X, task_features="site")
 
 
-def test_texts_are_for_tasks_only():
+def test_texts_are_no_contexts():
     frame = with_sites(TASKS.astype(str)).assign(colour="red")
-    with pytest.raises(ValueError, match="could not convert string to float"):
-        fitted(frame, task_features="site")
-    with pytest.raises(ValueError, match="could not convert string to float"):
+    with pytest.raises(ValueError, match="strings such as 'red' in column 'colour'"):
         fitted(frame, task_features="site", context_features="colour")
+    with pytest.raises(ValueError, match="strings such as 'red' in column 'colour'"):
+        fitted(frame, task_features="site", categorical_features=None)
 
 
 def test_everything_may_be_context_if_the_main_network_sees_it():

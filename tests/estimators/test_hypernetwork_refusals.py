@@ -258,7 +258,7 @@ def test_sparse_rows(cls):
     (np.stack([X, X]), "reshape"),
     (X[:0], "0 sample"),
     (X[:, :0], "0 feature"),
-    (np.where(X == X[3, 1], np.nan, X), "NaN"),
+    (np.where(X == X[3, 0], np.nan, X), "missing value, nan"),
     (np.where(X == X[3, 1], np.inf, X), "infinity"),
     (X.astype(complex), "Complex"),
     (X.astype(str), "could not convert|dtype"),

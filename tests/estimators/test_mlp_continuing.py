@@ -156,7 +156,8 @@ def test_fit_after_partial_fit_starts_anew():
 
 
 def test_a_refused_call_leaves_the_model_alone():
-    model = MLPClassifier(warm_start=True, max_iter=5, **SMALL).fit(X_class, y_three)
+    model = MLPClassifier(warm_start=True, max_iter=5, missing="error", **SMALL)
+    model.fit(X_class, y_three)
     expected, classes = model.predict_proba(X_class), model.classes_.copy()
     for features, target in [(X_class[:, :2], y_three), (X_class * np.nan, y_three),
                              (X_class, y_three + 1), (X_class, X_class[:, 0])]:  # fmt: skip

@@ -273,7 +273,7 @@ def failing(kind):
     if kind == "data":
         data = X[:-1], y
     elif kind == "names":
-        data = np.where(X > 0, np.nan, X), y
+        data = np.where(X > 0, np.inf, X), y
     elif kind == "combination":
         params = {"solver": "lbfgs", "dropout": 0.5}
     elif kind == "divergence":

@@ -811,13 +811,13 @@ def test_a_failing_validation_set_leaves_the_estimator_as_it_was():
         ({"y_val": np.c_[y, y][val]}, "y_val"),
         ({"X_val": X[val, :3]}, "X_val"),
         ({"y_val": y[121:160]}, "X_val|y_val"),
-        ({"X_val": np.full((40, 4), np.nan)}, "X_val"),
+        ({"X_val": np.full((40, 4), np.inf)}, "X_val"),
         ({"sample_weight_val": np.ones(39)}, "sample_weight_val"),
         ({"sample_weight_val": np.zeros(40)}, "sample_weight_val"),
         ({"sample_weight_val": -np.ones(40)}, "sample_weight_val"),
         ({"loss": "gamma", "y": np.abs(y) + 1}, "y_val"),
     ],
-    ids=["columns", "poisson", "dimensions", "features", "length", "nan", "weights", "zeros",
+    ids=["columns", "poisson", "dimensions", "features", "length", "inf", "weights", "zeros",
          "negative", "domain"],
 )  # fmt: skip
 def test_errors_about_the_given_rows_name_them(given, name):

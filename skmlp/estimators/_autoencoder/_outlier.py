@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..._sklearn_compat import Interval, StrOptions, _fit_context
+from ..._sklearn_compat import Interval, LinkedToDocs, StrOptions, _fit_context
 from ...losses import weighted_quantile
 from .._validation import check_sample_weight, checked_rows
 from ._fitted import check_features, unfrozen
@@ -46,7 +46,7 @@ def default_autoencoder(n_rows, n_features):
     return network.set_params(noise="gaussian", noise_level=0.1, max_iter=epochs)
 
 
-class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
     """Anomaly detection by what an autoencoder cannot reconstruct.
 
     An autoencoder learns to reconstruct the training rows; a row whose reconstruction differs

@@ -7,7 +7,7 @@ from scipy.sparse import issparse
 
 from ..._engine.batches import Reconstruction
 from ..._engine.memory import Scratch
-from .._encoding import BLOCK_ENTRIES
+from .._moments import BLOCK_ENTRIES
 from .._sample import Sample, as_weights
 
 

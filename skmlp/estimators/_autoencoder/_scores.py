@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._encoding import Moments
+from .._moments import Moments
 
 # Added to the variances of residuals, relative to their mean: from 1e-6 to 1e-2 it made no
 # difference on fourteen sets, and it makes the matrix invertible with fewer rows than features.

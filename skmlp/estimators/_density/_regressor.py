@@ -16,6 +16,7 @@ from .._design import Design
 from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
 from .._hidden import HiddenFeatures
 from .._recipe import check_incremental, check_loss_parameters
+from .._tabular import TABLE_CONSTRAINTS, TakesTables
 from .._targets import RealTargets
 from .._validation import check_sample_weight
 from .._vocabulary import describe, resolve, restore
@@ -29,7 +30,9 @@ ROWS_TO_WATCH = 1000
 CONSTANT_RATE = 10.0
 
 
-class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEncoder, BaseMLP):
+class DensityRegressor(
+    RegressorMixin, RealTargets, HiddenFeatures, StartsFromEncoder, TakesTables, BaseMLP
+):
     """Neural network for the whole conditional distribution of y.
 
     The outputs of a multilayer perceptron are the parameters of a distribution p(y | x), and its
@@ -142,6 +145,21 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         ``FrozenEstimator(autoencoder)`` starts from the weights of a fitted one.
     encoder_learning_rate : float, default=1.0
         By which the steps of the layers of the encoder are multiplied; 0 keeps them as they are.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Which columns of X are categories: those of a DataFrame (or an array of objects) that hold
+        strings or bools or have a category or Enum dtype, the columns at these positions, with
+        these names or where a mask is True, or none; all others must hold numbers. Two levels
+        become a column of -1 and +1, up to `max_one_hot` levels a column each, more an embedding.
+        Levels that training has not seen are zeros.
+    max_one_hot : int, default=8
+        Largest number of levels that have a column each.
+    category_embedding_size : int, default=8
+        Length of the vector that is learned for every level of a category with more levels.
+    missing : {"indicator", "error"}, default="indicator"
+        What is done about missing values (NaN, None, pandas.NA, null) in X: numbers are replaced by
+        the mean of the training rows, or the median for ``feature_scaling="robust"``, and a column
+        that had some in training gets one more, of 0 and 1, that says where; in categories they are
+        a level of their own. "error" refuses them.
     n_init : int, default=1
         Number of starts from different weights. They are trained together, on the same batches
         (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
@@ -209,6 +227,10 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         "identity": raw outputs are turned into parameters by the family.
     calibration_ : dict
         What the last call of `calibrate` has found, "method" and "n_samples" first; only after it.
+    is_categorical_ : ndarray of bool of shape (n_features,) or None
+        Which columns of X are categories; None if none is.
+    categories_ : list of ndarray
+        The levels of each of them in the training rows.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -243,6 +265,7 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
 
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
+        **TABLE_CONSTRAINTS,
         "distribution": [StrOptions(set(FAMILIES)), Family],
         "loss": [StrOptions({"nll", "crps", "beta_nll"})],
         "beta": [Interval(Real, 0, 1, closed="both")],
@@ -300,6 +323,10 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         max_grad_norm=None,
         encoder=None,
         encoder_learning_rate=1.0,
+        categorical_features="from_dtype",
+        max_one_hot=8,
+        category_embedding_size=8,
+        missing="indicator",
         n_init=1,
         combine_inits="best",
         scoring=None,
@@ -347,6 +374,10 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         self.max_grad_norm = max_grad_norm
         self.encoder = encoder
         self.encoder_learning_rate = encoder_learning_rate
+        self.categorical_features = categorical_features
+        self.max_one_hot = max_one_hot
+        self.category_embedding_size = category_embedding_size
+        self.missing = missing
         self.n_init = n_init
         self.combine_inits = combine_inits
         self.scoring = scoring
@@ -636,11 +667,8 @@ class DensityRegressor(RegressorMixin, RealTargets, HiddenFeatures, StartsFromEn
         super()._fit_steps(X, y, sample_weight, validation, incremental, classes, context)
         rows = self.__dict__.pop("_kept_apart")
         if rows is not None:
-            X, y, weight = rows.for_scorer()
-            names = self.__dict__.pop("feature_names_in_", None)
-            self.calibrate(X, y, weight)
-            if names is not None:
-                self.feature_names_in_ = names
+            read = self._for_scoring(self.theta_)
+            self.calibration_ = read.calibrate(*rows.for_scorer()).calibration_
         return self
 
     def _hold_out(self, sample, validation, seed, incremental):

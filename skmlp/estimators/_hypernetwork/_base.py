@@ -1,5 +1,6 @@
 """What both hypernetwork estimators share."""
 
+import sys
 from dataclasses import replace
 from numbers import Integral, Real
 from types import SimpleNamespace
@@ -15,8 +16,10 @@ from ...activations import ACTIVATIONS, Activation
 from .._design import Design
 from .._effective import folded
 from .._parameters import SHARED_CONSTRAINTS
+from .._table import label
+from .._tabular import TABLE_CONSTRAINTS, TakesTables
 from .._vocabulary import restore
-from ._columns import Columns, as_key, as_table, as_tasks, has_texts, numbers_and_targets, task_keys
+from ._columns import Columns, as_key, as_table, as_tasks, task_keys, with_numbers
 from ._description import (
     MODULATIONS,
     check_modulation_parameters,
@@ -27,11 +30,17 @@ from ._memory import RemembersTasks
 from ._predicting import PredictsByTask
 from ._sample import TaskSample
 
+# More texts than these that are all different are no category.
+FEW_LEVELS = 8
+
+ABOUT_CONTEXTS = "but it is one of context_features, which must be numbers. Encode it first."
+
 # Main networks are written: these would act on weights that nobody holds.
 WITHOUT = ("parametrization", "input_scale_layer")
 
 HYPER_CONSTRAINTS = {
     **{name: kinds for name, kinds in SHARED_CONSTRAINTS.items() if name not in WITHOUT},
+    **{name: TABLE_CONSTRAINTS[name] for name in ("categorical_features", "missing")},
     "task_features": "no_validation",
     "context_features": "no_validation",
     "context_in_main": ["boolean"],
@@ -49,15 +58,17 @@ HYPER_CONSTRAINTS = {
 }
 
 
-class Hypernetwork(RemembersTasks, PredictsByTask):
+class Hypernetwork(RemembersTasks, PredictsByTask, TakesTables):
     """Adds tasks and contexts to an estimator over a network; goes before `BaseMLP`."""
 
     _sample_class = TaskSample
     _network_of = staticmethod(hyper_network_of)
     _accept_sparse = False
 
-    # What other estimators have as parameters.
+    # What other estimators have as parameters. Categories have a column for every level: weights
+    # are written, and an embedding of a level would have to be written too.
     parametrization, input_scale_layer = "standard", False
+    max_one_hot, category_embedding_size, encoder = sys.maxsize, 1, None
 
     @property
     def task_embeddings_(self):
@@ -150,9 +161,7 @@ class Hypernetwork(RemembersTasks, PredictsByTask):
                 )
             row = np.zeros((1, self.n_features_in_))
             row[:, list(columns.context)] = given
-            out = np.empty_like(row)
-            design.features.transform(row, out)
-            contexts = out[np.newaxis][..., list(columns.context)]
+            contexts = design.scaled(row)[np.newaxis][..., design.places(columns.context)]
         elif context is not None:
             raise ValueError(f"context={context!r} cannot be given: context_features is None.")
         allowed = None if self._allowed is None else self._allowed[[code]]
@@ -162,11 +171,46 @@ class Hypernetwork(RemembersTasks, PredictsByTask):
     def _positions(self):
         return Columns.restore(self._columns)
 
-    def _check_data(self, X, y, reset):
-        columns = self._positions()
-        if has_texts(X, columns):
-            return numbers_and_targets(self, X, y, columns, reset)
-        return super()._check_data(X, y, reset)
+    def _skipped(self):
+        return self._positions().task
+
+    def _numbers_only(self):
+        return dict.fromkeys(self._positions().context, ABOUT_CONTEXTS)
+
+    def _few_levels(self):
+        return FEW_LEVELS
+
+    def _chosen_mask(self, X):
+        chosen, columns = super()._chosen_mask(X), self._positions()
+        wrong = [j for j in (*columns.task, *columns.context) if chosen is not None and chosen[j]]
+        if wrong:
+            raise ValueError(
+                f"categorical_features={self.categorical_features!r} has the columns {wrong}, "
+                "which are those of tasks or contexts. Tasks need no encoding, contexts must be "
+                "numbers. Leave them out."
+            )
+        return chosen
+
+    def _found(self, X):
+        return super()._found(with_numbers(X, self._positions()))
+
+    def _coded(self, X):
+        return super()._coded(with_numbers(X, self._positions()))
+
+    def _silence(self, theta, network, data, expansion):
+        """Weights are written, and cannot be set."""
+
+    def _checked(self, X):
+        X, context = super()._checked(X), self._positions().context
+        missing = [j for j in context if X.dtype.kind == "f" and np.isnan(X[:, j]).any()]
+        if missing:
+            names = getattr(self, "feature_names_in_", None)
+            row = int(np.argmax(np.isnan(X[:, missing[0]])))
+            raise ValueError(
+                f"Input X contains NaN in {label(missing[0], names)}, row {row}, which is one of "
+                "context_features. A context must be known: fill it first, or drop such rows."
+            )
+        return X
 
     def _sample(self, X, y, sample_weight, going_on=None, classes=None, like=None):
         X = as_table(self, X, reset=going_on is None)
@@ -239,7 +283,10 @@ class Hypernetwork(RemembersTasks, PredictsByTask):
         n_tasks = len(self.tasks_)
         if not columns.task:
             n_tasks = int(not columns.context and self.modulation_ != "chunked")
-        return described(self, recipe, columns, self.modulation_, n_tasks, n_raw)
+        expansion, n_in = self._expanding, len(columns.features)
+        if expansion is not None:
+            n_in = int(np.isin(expansion.origin, columns.features).sum())
+        return described(self, recipe, columns, self.modulation_, n_tasks, (n_in, n_raw))
 
     def _followed(self, old, rows, network, theta, loss):
         # What is written for other tasks could not follow.
@@ -289,12 +336,16 @@ class Hypernetwork(RemembersTasks, PredictsByTask):
         self._dispersion = float(objective.loss.dispersion(mean, _n_targets(data.y)))
 
     def _attributes_now(self, state):
-        names = ("tasks_", "_columns", "_allowed", "_memory")
+        names = ("tasks_", "_columns", "_allowed", "_memory", "_table")
         return {**super()._attributes_now(state), **{name: getattr(self, name) for name in names}}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
+        # Not all columns: tasks are told apart, contexts are numbers that must be known.
+        tags.input_tags.categorical = False
+        if not (self.task_features is None is self.context_features):
+            tags.input_tags.allow_nan = False
         return tags
 
 

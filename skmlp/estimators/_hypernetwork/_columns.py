@@ -5,9 +5,10 @@ from math import inf, isfinite
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import check_array, check_X_y
+from sklearn.utils import check_array
 
 from ..._sklearn_compat import _get_column_indices, _safe_indexing, validate_data
+from .._table import with_columns
 from .._validation import check_dimensions
 
 
@@ -113,9 +114,7 @@ def as_table(estimator, X, reset=False):
             "Sparse X was passed, but hypernetworks need dense data. Use '.toarray()' to convert "
             "to a dense array."
         )
-    if not hasattr(X, "shape"):
-        array = np.asarray(X)
-        X = np.array(X, dtype=object) if array.dtype.kind in "US" else array
+    X = with_columns(X)
     if len(X.shape) != 2 or 0 in X.shape:
         check_array(X, dtype=None)  # says what is wrong
     if not reset and X.shape[1] != estimator.n_features_in_:
@@ -123,48 +122,18 @@ def as_table(estimator, X, reset=False):
     return X
 
 
-def numbers_of(estimator, X, columns):
-    """X without y as an array of numbers with all its columns, zeros in those of tasks."""
-    validate_data(estimator, X, skip_check_array=True, reset=False)
-    numeric = check_array(_others(X, columns), dtype="numeric", estimator=estimator)
-    return _placed(numeric, X.shape[1], columns)
-
-
-def numbers_and_targets(estimator, X, y, columns, reset):
-    """The same for fitting, with the checked y."""
-    validate_data(estimator, X, y, skip_check_array=True, reset=reset)
-    numeric, y = check_X_y(
-        _others(X, columns),
-        y,
-        dtype="numeric",
-        multi_output=True,
-        y_numeric=estimator._y_numeric,
-        estimator=estimator,
-    )
-    return _placed(numeric, X.shape[1], columns), y
-
-
-def _others(X, columns):
-    return _safe_indexing(X, _positions_besides(columns, X.shape[1]), axis=1)
-
-
-def _placed(numeric, width, columns):
-    full = np.zeros((len(numeric), width), numeric.dtype)
-    full[:, _positions_besides(columns, width)] = numeric
-    return full
-
-
-def _positions_besides(columns, width):
-    return [j for j in range(width) if j not in columns.task]
-
-
-def has_texts(X, columns):
-    """Whether a task column of X does not hold numbers."""
-    if not columns.task:
-        return False
-    if isinstance(X, np.ndarray):
-        return X.dtype.kind not in "biuf"
-    return any(np.asarray(_column(X, j)).dtype.kind not in "biuf" for j in columns.task)
+def with_numbers(X, columns):
+    """An array with numbers where texts of tasks have made texts of them."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "OU":
+        return X
+    out = X.astype(object)
+    for j in (*columns.context, *columns.features):
+        if any(isinstance(value, str) for value in X[:, j]):
+            try:
+                out[:, j] = X[:, j].astype(np.float64)
+            except (TypeError, ValueError):
+                continue
+    return out
 
 
 def task_keys(X, columns):

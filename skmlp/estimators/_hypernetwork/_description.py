@@ -34,15 +34,15 @@ def hyper_network_of(model):
     )
 
 
-def described(estimator, recipe, columns, modulation, n_tasks, n_raw):
-    """The two networks in plain values."""
+def described(estimator, recipe, columns, modulation, n_tasks, shape):
+    """The two networks in plain values; `shape` has the main network's first and last width."""
     body = sizes_of("hyper_hidden_layer_sizes", estimator.hyper_hidden_layer_sizes)
     given = estimator.hyper_activation
     activations = activations_of("hyper_activation", given, len(body), "hyper_hidden_layer_sizes")
     check_trainable("hyper_activation", given, activations)
     layers = Layers(body, activations, (0.0,) * len(body))
     initializers = initializers_of(estimator.init, layers, recipe.optimizer)[: len(body)]
-    model = recipe.model(len(columns.features), n_raw)
+    model = recipe.model(*shape)
     own = {
         "columns": columns.state(),
         "modulation": modulation,

@@ -100,6 +100,7 @@ class RemembersTasks:
         return self
 
     def _before_network(self, sample, seeds, resumed):
+        super()._before_network(sample, seeds, resumed)
         n_tasks = len(self.tasks_)
         present = np.zeros(n_tasks, bool)
         present[np.unique(sample.tasks[sample.positions()]) if n_tasks else []] = True

@@ -9,9 +9,9 @@ from ..._engine.modulated import Allowed
 from ..._engine.network import evaluate
 from .._design import Design
 from .._outcome import warn
-from .._validation import checked_rows
+from .._validation import is_beyond_doubt
 from .._vocabulary import restore
-from ._columns import Columns, as_table, has_texts, numbers_of, task_keys
+from ._columns import Columns, as_table, task_keys
 from ._description import hyper_network_of
 from ._sample import groups_of, task_rows
 
@@ -37,17 +37,17 @@ class PredictsByTask:
         check_is_fitted(self)
         X, columns = as_table(self, X), Columns.restore(self._columns)
         keys = task_keys(X, columns) if columns.task else None
-        if has_texts(X, columns):
-            numbers = numbers_of(self, X, columns)
-        else:
-            numbers = checked_rows(self, X, sparse=False)
+        plain = self._table["levels"] is None and is_beyond_doubt(self, X)
+        numbers = X if plain else self._read(X)
         codes = np.zeros(X.shape[0], int) if keys is None else self._known_codes(*keys)
         theta = np.atleast_2d(self.theta_)
-        base = Design.restore(self._design).rows(numbers, theta.dtype)
+        design = Design.restore(self._design)
+        base = design.rows(numbers, theta.dtype, whole=plain)
         out = np.empty((len(theta), len(codes), self.n_outputs_), theta.dtype)
 
         def write(tasks, groups, index, target):
-            rows = task_rows(base, numbers, _Rows(columns, tasks, self._allowed, groups))
+            told = _Rows(columns, tasks, self._allowed, groups)
+            rows = task_rows(base, numbers, told, design)
             index = rows.arranged(index)
             target[:, index] = evaluate(hyper_network_of(self._model), theta, rows, index)
 

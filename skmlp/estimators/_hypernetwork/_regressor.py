@@ -151,6 +151,17 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
     quantile : float or sequence of float, default=0.5
         Level of ``loss="quantile"``. For several levels, `predict` has a column for each, and
         they never cross.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Which columns that the main network sees are categories: those of a DataFrame (or an array
+        of objects) that hold strings or bools or have a category or Enum dtype, those at these
+        positions, with these names or where a mask is True, or none. Two levels become a column of
+        -1 and +1, more a column each; levels that training has not seen are zeros. Columns of tasks
+        and contexts are no categories.
+    missing : {"indicator", "error"}, default="indicator"
+        What is done about missing values of columns that the main network sees: numbers are
+        replaced by the mean of the training rows (the median for ``feature_scaling="robust"``), and
+        a column that had some in training gets one more, of 0 and 1, that says where; in categories
+        they are a level of their own. "error" refuses them.
     n_init : int, default=1
         Number of starts from different weights. They are trained together, on the same batches
         (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
@@ -227,6 +238,10 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
         Number of raw outputs.
     out_activation_ : str
         Inverse link of the loss.
+    is_categorical_ : ndarray of bool of shape (n_features,) or None
+        Which columns of X are categories; None if none is.
+    categories_ : list of ndarray
+        The levels of each of them in the training rows.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -317,6 +332,8 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
         max_grad_norm=None,
         delta=1.35,
         quantile=0.5,
+        categorical_features="from_dtype",
+        missing="indicator",
         n_init=1,
         combine_inits="best",
         scoring=None,
@@ -370,6 +387,8 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
         self.max_grad_norm = max_grad_norm
         self.delta = delta
         self.quantile = quantile
+        self.categorical_features = categorical_features
+        self.missing = missing
         self.n_init = n_init
         self.combine_inits = combine_inits
         self.scoring = scoring

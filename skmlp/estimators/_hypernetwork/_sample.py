@@ -43,7 +43,7 @@ class TaskSample(Sample):
 
     def training_set(self, design, dtype):
         data = super().training_set(design, dtype)
-        return replace(data, rows=task_rows(data.rows, self.X, self))
+        return replace(data, rows=task_rows(data.rows, self.X, self, design))
 
     def keys(self):
         # Of one task however it is called.
@@ -72,7 +72,7 @@ def noted_contexts(sample, design, known, n_tasks):
     -------
     mean, sd : ndarray of shape (n_tasks, n_context)
     """
-    columns = list(sample.columns.context)
+    columns = design.places(sample.columns.context)
     mean, sd = np.zeros((n_tasks, len(columns))), np.ones((n_tasks, len(columns)))
     if known is not None:
         mean[: len(known[0])], sd[: len(known[1])] = known
@@ -81,8 +81,7 @@ def noted_contexts(sample, design, known, n_tasks):
     tasks, first = np.unique(sample.tasks[index], return_index=True)
     for task, rows in zip(tasks, np.split(index, first[1:]), strict=True):
         rows = rows[:: -(-len(rows) // TELLING)]
-        scaled = np.empty((len(rows), sample.X.shape[1]))
-        design.features.transform(sample.X[rows], scaled)
+        scaled = design.scaled(sample.X[rows])
         mean[task], sd[task] = scaled[:, columns].mean(axis=0), scaled[:, columns].std(axis=0)
     return mean, sd
 
@@ -92,11 +91,12 @@ def groups_of(tasks, X, columns):
     return group_numbers(tasks, np.asarray(X[:, list(columns.context)]))
 
 
-def task_rows(rows, X, sample):
+def task_rows(rows, X, sample, design):
     """Rows for the engine; `sample` has the columns, tasks and allowed outputs."""
     columns, groups = sample.columns, sample.groups
     if groups is None:
         groups = groups_of(sample.tasks, X, columns)
     tasks = sample.tasks if columns.task or not columns.context else None
-    features, context = np.array(columns.features), np.array(columns.context, int)
-    return TaskRows(rows, groups, tasks, features, context, X.shape[1], sample.allowed)
+    features, context = design.places(columns.features), design.places(columns.context)
+    width = X.shape[1] if design.expansion is None else design.expansion.width
+    return TaskRows(rows, groups, tasks, features, context, width, sample.allowed)

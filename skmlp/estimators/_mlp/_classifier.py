@@ -10,13 +10,17 @@ from ...losses import CLASSIFICATION_LOSSES
 from .._availability import available_with
 from .._base import BaseMLP
 from .._classification import Classification, kind_of
+from .._defaults import CLASSIFICATION_RECIPE, OPEN_CONSTRAINTS, HasRecipe
 from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
 from .._hidden import HiddenFeatures
 from .._recipe import check_incremental
+from .._tabular import TABLE_CONSTRAINTS, TakesTables
 from ._given import check_layers, parameters_from, set_weights, take_over
 
 
-class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
+class MLPClassifier(
+    Classification, HiddenFeatures, StartsFromEncoder, TakesTables, HasRecipe, BaseMLP
+):
     """Multilayer perceptron for classification.
 
     g(x) = W_L a_{L-1} + b_L, a_k = activation(W_k a_{k-1} + b_k), a_0 = x scaled; probabilities
@@ -24,30 +28,40 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
     softmax of one output per class. Margin losses compare the outputs themselves.
 
     Changing the import from `sklearn.neural_network` is enough: scikit-learn's parameters keep
-    their meaning. X is scaled inside, which is what `feature_scaling` can undo.
+    their meaning. Parameters at "auto" follow a recipe that was chosen on many tables and depends
+    on the number of rows; `settings_` says what it came to. Whoever sets one of scikit-learn's
+    parameters of training (`max_iter`, `solver`, `learning_rate_init`, ...) trains by hand, with
+    scikit-learn's defaults where "auto" is left, and so do fits with fewer than 500 rows, with
+    sparse X, with an encoder, and `partial_fit`. X is scaled inside, which is what
+    `feature_scaling` can undo.
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int, default=(100,)
-        Number of units of each hidden layer; ``()`` is logistic regression.
-    activation : str, Activation or a sequence of them, default="relu"
+    hidden_layer_sizes : int, array-like of int or "auto", default="auto"
+        Number of units of each hidden layer; ``()`` is logistic regression. "auto" is
+        (128, 128, 128), by hand (100,).
+    activation : str, Activation or a sequence of them, default="auto"
         A name in `skmlp.activations.ACTIVATIONS` or an instance, for all hidden layers or one
-        per layer.
+        per layer. "auto" is "mish", by hand "relu".
     solver : str or Optimizer, default="adam"
         A name in `skmlp.optimizers.OPTIMIZERS` or an instance. Settings of a named solver come
         from the parameters of the same name.
     alpha : float, default=0.0001
         Coupled L2 penalty of the weights, divided by the sum of sample weights of the batch.
     batch_size : int or "auto", default="auto"
-        Rows of a minibatch; "auto" is min(200, n_samples).
-    learning_rate : str or Schedule, default="constant"
+        Rows of a minibatch; "auto" is 32 to 256, the more the more rows there are, by hand
+        min(200, n_samples).
+    learning_rate : str or Schedule, default="auto"
         A name in `skmlp.schedules.SCHEDULES` or an instance; acts with every stochastic solver.
-    learning_rate_init : float, default=0.001
-        Initial (for schedules that go up and down: largest) step size.
+        "auto" is "cosine", by hand "constant".
+    learning_rate_init : float or "auto", default="auto"
+        Initial (for schedules that go up and down: largest) step size; "auto" is 0.03, by hand
+        0.001.
     power_t : float, default=0.5
         Exponent of ``learning_rate="invscaling"``.
-    max_iter : int, default=200
-        Largest number of epochs, or of iterations of L-BFGS.
+    max_iter : int or "auto", default="auto"
+        Largest number of epochs, or of iterations of L-BFGS; "auto" is 64 to 256, the fewer the
+        more rows there are (32 from 50,000 rows on), by hand 200.
     shuffle : bool, default=True
         Whether to shuffle the rows before each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -65,7 +79,8 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
         Whether that momentum is Nesterov's.
     early_stopping : bool or "auto", default="auto"
         Stop once the score on a validation set stalls, and restore the best weights. The set is
-        `X_val` of `fit`, else a part of X. "auto" is True if `X_val` is given. With False and
+        `X_val` of `fit`, else a part of X. "auto" restores the best epoch and trains
+        to the end; by hand it is True if `X_val` is given. With False and
         `X_val` the best weights are restored as well, but only `max_iter` (or `weight_tol`) ends
         the training.
     validation_fraction : float or cross-validation splitter, default=0.1
@@ -73,12 +88,12 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
         whose first split tells them.
     beta_1 : float, default=0.9
         Decay of the first moment of "adam".
-    beta_2 : float, default=0.999
-        Decay of the second moment of "adam".
+    beta_2 : float or "auto", default="auto"
+        Decay of the second moment of "adam"; "auto" is 0.95, by hand 0.999.
     epsilon : float, default=1e-8
         Added to the denominators of "adam" and "rmsprop".
-    n_iter_no_change : int or inf, default=10
-        Exactly so many epochs without improvement end the training.
+    n_iter_no_change : int, inf or "auto", default="auto"
+        Exactly so many epochs without improvement end the training; "auto" is inf, by hand 10.
     max_fun : int, default=15000
         Largest number of evaluations of "lbfgs".
     loss : {"log_loss", "hinge", "crammer_singer", "weston_watkins"}, default="log_loss"
@@ -99,16 +114,16 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
     init : str or Initializer, default="auto"
         A name in `skmlp.initializers.INITIALIZERS` or an instance; "auto" takes the
         `default_init` of the activation with its `default_gain`.
-    parametrization : {"standard", "ntk"}, default="standard"
-        "ntk" trains W in W / sqrt(n_in).
-    input_scale_layer : bool, default=False
-        Learn a scale of every feature before the first layer.
+    parametrization : {"standard", "ntk", "auto"}, default="auto"
+        "ntk" trains W in W / sqrt(n_in); "auto" is that, by hand "standard".
+    input_scale_layer : bool or "auto", default="auto"
+        Learn a scale of every feature before the first layer; "auto" does, by hand it does not.
     feature_scaling : {"standard", "robust", "minmax"} or None, default="standard"
         Scaling of the columns of X, with statistics of the training rows: mean and standard
         deviation, median and interquartile range with a smooth clip, or minimum and maximum.
         Sparse columns are divided by their largest absolute value instead.
-    dropout : float or sequence of float, default=0.0
-        Rate of dropout after every hidden layer, or one per layer.
+    dropout : float, sequence of float or "auto", default="auto"
+        Rate of dropout after every hidden layer, or one per layer; "auto" is 0.15, by hand 0.
     max_grad_norm : float or None, default=None
         Largest norm of the gradient of a minibatch; longer ones are shortened.
     encoder : AutoencoderTransformer, FrozenEstimator or None, default=None
@@ -119,6 +134,21 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
         ``FrozenEstimator(autoencoder)`` starts from the weights of a fitted one.
     encoder_learning_rate : float, default=1.0
         By which the steps of the layers of the encoder are multiplied; 0 keeps them as they are.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Which columns of X are categories: those of a DataFrame (or an array of objects) that hold
+        strings or bools or have a category or Enum dtype, the columns at these positions, with
+        these names or where a mask is True, or none; all others must hold numbers. Two levels
+        become a column of -1 and +1, up to `max_one_hot` levels a column each, more an embedding.
+        Levels that training has not seen are zeros.
+    max_one_hot : int, default=8
+        Largest number of levels that have a column each.
+    category_embedding_size : int, default=8
+        Length of the vector that is learned for every level of a category with more levels.
+    missing : {"indicator", "error"}, default="indicator"
+        What is done about missing values (NaN, None, pandas.NA, null) in X: numbers are replaced by
+        the mean of the training rows, or the median for ``feature_scaling="robust"``, and a column
+        that had some in training gets one more, of 0 and 1, that says where; in categories they are
+        a level of their own. "error" refuses them.
     n_init : int, default=1
         Number of starts from different weights. They are trained together, on the same batches
         (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
@@ -168,6 +198,8 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
     history_ : dict of str to list of float
         All curves, and what callbacks have recorded, with one entry per epoch: the columns of a
         DataFrame. NaN stands for what was not measured.
+    settings_ : dict
+        What the parameters at "auto" came to, by name; given as parameters they say the same.
     early_stopping_ : bool
         What ``early_stopping="auto"`` stands for.
     init_losses_ : ndarray of shape (n_starts,)
@@ -187,6 +219,10 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
         Number of raw outputs.
     out_activation_ : str
         Inverse link of the loss.
+    is_categorical_ : ndarray of bool of shape (n_features,) or None
+        Which columns of X are categories; None if none is.
+    categories_ : list of ndarray
+        The levels of each of them in the training rows.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -216,6 +252,8 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
 
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
+        **TABLE_CONSTRAINTS,
+        **OPEN_CONSTRAINTS,
         "encoder": ENCODER_CONSTRAINT,
         "encoder_learning_rate": [Interval(Real, 0, None, closed="left")],
         "loss": [StrOptions(set(CLASSIFICATION_LOSSES))],
@@ -224,18 +262,20 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
+    _recipe = CLASSIFICATION_RECIPE
+
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes="auto",
+        activation="auto",
         *,
         solver="adam",
         alpha=0.0001,
         batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate="auto",
+        learning_rate_init="auto",
         power_t=0.5,
-        max_iter=200,
+        max_iter="auto",
         shuffle=True,
         random_state=None,
         tol=1e-4,
@@ -246,9 +286,9 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
         early_stopping="auto",
         validation_fraction=0.1,
         beta_1=0.9,
-        beta_2=0.999,
+        beta_2="auto",
         epsilon=1e-8,
-        n_iter_no_change=10,
+        n_iter_no_change="auto",
         max_fun=15000,
         loss="log_loss",
         margin=1.0,
@@ -257,13 +297,17 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
         weight_decay=0.0,
         weight_tol=0.0,
         init="auto",
-        parametrization="standard",
-        input_scale_layer=False,
+        parametrization="auto",
+        input_scale_layer="auto",
         feature_scaling="standard",
-        dropout=0.0,
+        dropout="auto",
         max_grad_norm=None,
         encoder=None,
         encoder_learning_rate=1.0,
+        categorical_features="from_dtype",
+        max_one_hot=8,
+        category_embedding_size=8,
+        missing="indicator",
         n_init=1,
         combine_inits="best",
         scoring=None,
@@ -307,6 +351,10 @@ class MLPClassifier(Classification, HiddenFeatures, StartsFromEncoder, BaseMLP):
         self.max_grad_norm = max_grad_norm
         self.encoder = encoder
         self.encoder_learning_rate = encoder_learning_rate
+        self.categorical_features = categorical_features
+        self.max_one_hot = max_one_hot
+        self.category_embedding_size = category_embedding_size
+        self.missing = missing
         self.n_init = n_init
         self.combine_inits = combine_inits
         self.scoring = scoring

@@ -46,13 +46,16 @@ def check_layers(coefs, intercepts):
 
 def set_weights(estimator, coefs, intercepts, loss):
     """Make an estimator with `feature_scaling=None` fitted, with these weights."""
-    recipe = Recipe.of(estimator, Layers.of(estimator, training=False), estimator.init)
+    concrete = estimator._concrete(None, incremental=True)
+    recipe = Recipe.of(concrete, Layers.of(concrete, training=False), estimator.init)
     model = recipe.model(len(coefs[0]), coefs[-1].shape[1])
     network, rng = network_of(model), np.random.default_rng(0)
     theta = network.initial([rng]).astype(coefs[0].dtype)
     place_parameters(network, theta, coefs, intercepts)
     estimator.n_features_in_ = len(coefs[0])
-    estimator.early_stopping_ = False
+    estimator.early_stopping_, estimator.settings_ = False, concrete.settings_
+    estimator._table = estimator._empty_table()
+    estimator.is_categorical_, estimator.categories_ = None, []
     estimator.__dict__.update(fitted_model(theta[0], model, Design.identity(), loss))
     state = TrainState(theta)
     state.stop(state.running, REASON)

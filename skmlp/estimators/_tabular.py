@@ -1,0 +1,389 @@
+"""The parameters for tables: categories, their embeddings, and missing values."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_array, check_X_y
+
+from .._sklearn_compat import Interval, StrOptions, validate_data
+from ._design import Design
+from ._effective import dense_layers
+from ._expansion import Expansion, check_dense
+from ._table import Table, chosen_columns, is_missing, is_plain, with_columns
+from ._validation import (
+    check_dimensions,
+    check_finite,
+    check_numbers,
+    is_beyond_doubt,
+)
+
+TABLE_CONSTRAINTS = {
+    "categorical_features": ["array-like", str, None],
+    "max_one_hot": [Interval(Integral, 0, None, closed="left")],
+    "category_embedding_size": [Interval(Integral, 1, None, closed="left")],
+    "missing": [StrOptions({"indicator", "error"})],
+}
+
+OTHER_FIT = "Create a new estimator, or call fit with warm_start=False."
+
+
+class TakesTables:
+    """Adds categories and missing values to an estimator over one network; before `BaseMLP`.
+
+    Inside, X is one matrix of numbers with the columns of the caller's X, in which codes stand for
+    levels and NaN for what is missing; `Expansion` makes of it what the network sees.
+    """
+
+    # Whether a first call of partial_fit is under way.
+    _first_chunk = False
+
+    # The side that needs no data to learn from
+
+    def _rows_of(self, X):
+        design = Design.restore(self._design)
+        coded = self._table["levels"] is not None
+        whole = not coded and is_beyond_doubt(self, X)
+        rows = X if whole else self._read(X)
+        return design.rows(rows, self.theta_.dtype, whole=whole)
+
+    def _read(self, X):
+        """Checked X as one matrix."""
+        X, table = with_columns(X), self._table
+        check_dimensions(X)
+        if _has_columns(X) and (table["levels"] is not None or not is_plain(X)):
+            validate_data(self, X, skip_check_array=True, reset=False)
+            X = self._coded(X)
+            check_array(X, ensure_all_finite=False, estimator=self)
+        else:
+            X = validate_data(
+                self,
+                X,
+                accept_sparse=self._accept_sparse,
+                dtype="numeric",
+                reset=False,
+                ensure_all_finite=False,
+            )
+        return self._checked(X)
+
+    def _coded(self, X):
+        check_dense(X)
+        levels = self._table["levels"]
+        if levels is None:
+            return Table([None] * X.shape[1], self._table["skip"]).read(X)
+        return Table.restore(self._table).read(X)
+
+    def _checked(self, X):
+        """X of numbers without what cannot be used."""
+        X, allowed = check_numbers(X), False
+        if self.encoder is not None:
+            advice = "An encoder takes no missing values: fill them first, by SimpleImputer."
+        elif issparse(X):
+            advice = "What is missing in a sparse X cannot be filled in here; fill it first."
+        elif self.missing == "error":
+            advice = (
+                "missing='error' refuses them: use missing='indicator', drop such rows or columns, "
+                "or fill them first, for example by SimpleImputer."
+            )
+        elif not self._table["fills"]:
+            advice = "No training rows are known whose means could stand for them; fill them first."
+        else:
+            allowed, advice = True, ""
+        check_finite(X, getattr(self, "feature_names_in_", None), allowed, advice)
+        return X
+
+    def _for_scoring(self, theta):
+        # Scorers get rows that have been read.
+        other = super()._for_scoring(theta)
+        other._table = {**self._table, "levels": None}
+        return other
+
+    def _attributes_now(self, state):
+        return {**super()._attributes_now(state), "_table": {**self._table, "levels": None}}
+
+    def _check_one_affine_network(self, name):
+        super()._check_one_affine_network(name)
+        expansion = Design.restore(self._design).expansion
+        if expansion is None or expansion.plain:
+            return
+        if expansion.categories:
+            raise AttributeError(
+                f"{name} does not exist with categories (categorical_features="
+                f"{self.categorical_features!r} found columns {self._table['categorical'][:5]}): "
+                "their levels are not numbers that weights could act on. Encode them first, for "
+                "example by OneHotEncoder."
+            )
+        columns = expansion.numeric[expansion.gaps].tolist()
+        raise AttributeError(
+            f"{name} does not exist with missing={self.missing!r} and gaps in the training rows "
+            f"(columns {columns[:5]}), which have columns of their own. Fill them first, for "
+            "example by SimpleImputer."
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        takes_all = self.encoder is None
+        tags.input_tags.allow_nan = takes_all and self.missing == "indicator"
+        tags.input_tags.categorical = takes_all
+        if not _by_dtype(self.categorical_features):
+            tags.input_tags.sparse = False
+        return tags
+
+    # The template of fit
+
+    def _fit_steps(self, X, y, sample_weight, validation, incremental, classes, context):
+        self._first_chunk = incremental and not hasattr(self, "theta_")
+        super()._fit_steps(X, y, sample_weight, validation, incremental, classes, context)
+        self.__dict__.pop("_first_chunk")
+        return self
+
+    def _check_data(self, X, y, reset):
+        X = with_columns(X)
+        check_dimensions(X)
+        check_target_is_there(y)
+        if reset:
+            self._table = self._empty_table()
+        else:
+            self._check_same_parameters()
+        if not _has_columns(X) or is_plain(X):
+            given = X
+            X, y = self._checked_numbers(X, y, reset)
+            if reset:
+                self._table.update(categorical=self._chosen(X, given), fills=not issparse(X))
+            elif self._table["levels"] is not None:
+                X = self._coded(X)
+        else:
+            validate_data(self, X, y, skip_check_array=True, reset=reset)
+            if reset:
+                self._table.update(self._found(X))
+            X, y = check_X_y(
+                self._coded(X),
+                y,
+                multi_output=True,
+                y_numeric=self._y_numeric,
+                ensure_all_finite=False,
+                estimator=self,
+            )
+        return self._checked(X), y
+
+    def _checked_numbers(self, X, y, reset):
+        """X of numbers and y as scikit-learn checks them."""
+        return validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=self._accept_sparse,
+            dtype="numeric",
+            multi_output=True,
+            y_numeric=self._y_numeric,
+            reset=reset,
+            ensure_all_finite=False,
+        )
+
+    def _empty_table(self):
+        """What is remembered of tables, before there is anything to remember."""
+        asked = self.categorical_features
+        if not (asked is None or isinstance(asked, str)):
+            asked = np.asarray(asked).tolist()
+        return {
+            "levels": None,
+            "categorical": [],
+            "fills": False,
+            "skip": list(self._skipped()),
+            "asked": asked,
+            "max_one_hot": self.max_one_hot,
+        }
+
+    def _check_same_parameters(self):
+        """Refuse to go on with other categories."""
+        now = self._empty_table()
+        for name, key in (("categorical_features", "asked"), ("max_one_hot", "max_one_hot")):
+            if now[key] != self._table[key]:
+                raise ValueError(
+                    f"{name}={now[key]!r} differs from that of the first call, "
+                    f"{self._table[key]!r}. {OTHER_FIT}"
+                )
+
+    def _chosen(self, X, given):
+        """Positions of the categories of a plain X."""
+        chosen = self._chosen_mask(given)
+        positions = [] if chosen is None else np.flatnonzero(chosen).tolist()
+        if positions and issparse(X):
+            raise TypeError(
+                f"categorical_features={self.categorical_features!r} cannot act on a sparse X, "
+                "whose categories are encoded already. Leave it at 'from_dtype', or give "
+                "X.toarray()."
+            )
+        return positions
+
+    def _chosen_mask(self, X):
+        """Which columns of X are asked for as categories; None for those whose types say so."""
+        return chosen_columns(self._asked(), X)
+
+    def _asked(self):
+        """The parameter `categorical_features`; None with an encoder, which takes numbers only."""
+        asked = self.categorical_features
+        if self.encoder is None:
+            return asked
+        if not _by_dtype(asked):
+            raise ValueError(
+                f"categorical_features={asked!r} cannot act with an encoder, which takes numbers "
+                "only. Leave it at 'from_dtype' and encode the columns before, or leave encoder "
+                "at None."
+            )
+        return None
+
+    def _found(self, X):
+        """What the columns of a table are."""
+        asked = self._asked()
+        if self.encoder is not None:
+            remedy = (
+                "which an encoder cannot take. Encode it first, for example by OneHotEncoder in a "
+                "ColumnTransformer, or leave encoder at None."
+            )
+        elif asked is None:
+            remedy = "which are no numbers. Set categorical_features='from_dtype', or encode it."
+        else:
+            remedy = (
+                "but categorical_features does not list it. Add it there, use "
+                "categorical_features='from_dtype', or encode it first."
+            )
+        few, skip = None if self._first_chunk else self._few_levels(), self._table["skip"]
+        chosen, numbers = self._chosen_mask(X), self._numbers_only()
+        table = Table.of(X, chosen, remedy, few, numbers=numbers, skip=skip)
+        positions = [j for j, own in enumerate(table.levels) if own is not None]
+        levels = table.levels if positions else None
+        return {"levels": levels, "categorical": positions, "fills": True}
+
+    def _skipped(self):
+        """Positions of columns that are neither numbers nor categories."""
+        return ()
+
+    def _numbers_only(self):
+        """Positions of columns that cannot be categories, each with a remedy."""
+        return {}
+
+    def _few_levels(self):
+        """More texts than these that are all different are no category."""
+        return self.max_one_hot
+
+    def _sample(self, X, y, sample_weight, going_on=None, classes=None, like=None):
+        sample = super()._sample(X, y, sample_weight, going_on, classes, like)
+        if going_on is None and self._table["levels"] is not None and sample.index is not None:
+            if not self._first_chunk:
+                self._forget_other_levels(sample)
+        return sample
+
+    def _forget_other_levels(self, sample):
+        """Rows that take no part shall not even tell the names of levels."""
+        levels = list(self._table["levels"])
+        for j in self._table["categorical"]:
+            codes = sample.X[:, j]
+            present = np.unique(codes[sample.index])
+            present = present[~np.isnan(present)].astype(int)
+            place = np.full(len(levels[j]) + 1, -1.0)
+            place[present] = np.arange(len(present))
+            levels[j] = [levels[j][k] for k in present]
+            there = ~np.isnan(codes)
+            codes[there] = place[codes[there].astype(int)]
+        # A new one: what has been made of the old one is remembered.
+        self._table = {**self._table, "levels": levels}
+
+    def _before_network(self, sample, seeds, resumed):
+        super()._before_network(sample, seeds, resumed)
+        if resumed:
+            self._expanding = Design.restore(self._design).expansion
+            return
+        self._expanding = expansion = self._expansion_of(sample)
+        self.is_categorical_, self.categories_ = None, []
+        if expansion is not None and expansion.categories:
+            self.is_categorical_ = np.zeros(sample.X.shape[1], bool)
+            self.is_categorical_[self._table["categorical"]] = True
+            known = sorted(expansion.categories, key=lambda category: category.column)
+            self.categories_ = [self._levels_of(category) for category in known]
+
+    def _expansion_of(self, sample):
+        """What the training rows call for, None for rows that are only scaled."""
+        if issparse(sample.X) or self.encoder is not None:
+            return None
+        categorical = np.zeros(sample.X.shape[1], bool)
+        categorical[self._table["categorical"]] = True
+        announced = {}
+        if self._first_chunk and self._table["levels"] is not None:
+            announced = {j: len(self._table["levels"][j]) for j in self._table["categorical"]}
+        return Expansion.of(sample.X, sample.index, categorical, self.max_one_hot, announced)
+
+    def _levels_of(self, category):
+        """The levels of a category in the caller's terms."""
+        levels = self._table["levels"]
+        if levels is None:
+            return category.values
+        own = levels[category.column]
+        known = np.empty(len(category.values), object)
+        known[:] = [own[int(code)] for code in category.values]
+        return known
+
+    def _described(self, recipe, sample, n_raw):
+        expansion = self._expanding
+        if expansion is None:
+            return super()._described(recipe, sample, n_raw)
+        shapes = [
+            (category.n_vectors, min(category.n_vectors, self.category_embedding_size))
+            for category in expansion.embedded
+        ]
+        return recipe.model(expansion.width, n_raw, shapes)
+
+    def _fit_design(self, loss, model, rows):
+        return Design.fit(*self._scalings(loss), *rows, expansion=self._expanding)
+
+    def _initialize(self, theta, network, loss, data, n_targets, rngs):
+        super()._initialize(theta, network, loss, data, n_targets, rngs)
+        expansion = self._expanding
+        if self._first_chunk and expansion is not None and expansion.categories:
+            self._silence(theta, network, data, expansion)
+
+    def _silence(self, theta, network, data, expansion):
+        """Levels that a dtype has announced are nothing until they come."""
+        X, start = data.rows.X, expansion.n_numbers
+        stop = expansion.width - len(expansion.embedded)
+        weight = dense_layers(network)[0].weight.view(theta)
+        weight[:, start + np.flatnonzero(~X[:, start:stop].any(axis=0))] = 0.0
+        for codes, table in zip(X[:, stop:].T, network.layers[0].blocks, strict=False):
+            table.view(theta)[:, np.setdiff1d(np.arange(table.shape[0]), codes)] = 0.0
+
+    def _posed(self, recipe, sample, seeds, resumed, incremental=False):
+        posed = super()._posed(recipe, sample, seeds, resumed, incremental)
+        self.__dict__.pop("_expanding")
+        return posed
+
+
+def _by_dtype(asked):
+    """Whether the parameter `categorical_features` lists no columns."""
+    return asked is None or (isinstance(asked, str) and asked == "from_dtype")
+
+
+def _has_columns(X):
+    """Whether X is a table of at least one row and one column."""
+    shape = getattr(X, "shape", ())
+    return len(shape) == 2 and 0 not in shape
+
+
+def check_target_is_there(y):
+    """Refuse missing values of y, with their rows."""
+    if y is None or issparse(y):
+        return
+    values = np.asarray(y)
+    if values.dtype.kind == "f":
+        missing = np.isnan(values)
+    elif values.dtype.kind == "O":
+        missing = np.array([is_missing(value) for value in values.ravel().tolist()], bool)
+        missing = missing.reshape(values.shape)
+    else:
+        return
+    if missing.any():
+        rows = np.flatnonzero(missing.reshape(len(values), -1).any(axis=1)).tolist()
+        shown = f"{rows[:5]}"[:-1] + (", ...]" if len(rows) > 5 else "]")
+        raise ValueError(
+            f"Input y contains NaN (or None) in {len(rows)} of {len(values)} rows, at the "
+            f"positions {shown}. What is to be learned must be known: drop these rows of X and y."
+        )
