@@ -419,22 +419,15 @@ class Mish(_Smooth):
     gain = 1.486847581273208
 
     def forward(self, z, out, work):
-        e = _exp_up_to_40(z, work("activation.0", z.shape, z.dtype))
-        e *= np.add(e, 2.0, out=out)
-        np.divide(e, np.add(e, 2.0, out=out), out=out)
-        out *= z
+        kernels.mish(out, z, _exp_up_to_40(z, work("activation.0", z.shape, z.dtype)))
 
     def slope(self, z, a, out, work):
+        out.fill(1.0)
+        self.backward(z, a, out, work)
+
+    def backward(self, z, a, grad, work):
         e = _exp_up_to_40(z, work("activation.0", z.shape, z.dtype))
-        d = np.add(e, 2.0, out=work("activation.1", z.shape, z.dtype))
-        d *= e
-        d += 2.0
-        np.divide(np.add(e, 1.0, out=out), d, out=out)
-        out *= z
-        out *= 4.0
-        out += e
-        out += 2.0
-        out *= np.divide(e, d, out=d)
+        kernels.mish_backward(grad, z, e, work)
 
     def curvature(self, z, a):
         e = _exp_up_to_40(z, np.empty_like(z))

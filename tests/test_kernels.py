@@ -82,6 +82,20 @@ def test_activations(compiled, dtype, name, shape):
 
 @needs_numba
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(2, 5, 3), (4, 6)])
+def test_mish(compiled, dtype, shape):
+    z, results = 10 * draw(dtype, *shape), []
+    for kernels in (plain, compiled):
+        out, grad = np.empty_like(z), draw(dtype, *shape, seed=1)
+        kernels.mish(out, z, np.exp(z))
+        kernels.mish_backward(grad, z, np.exp(z), Scratch(dtype))
+        results.append((out, grad))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(theirs, ours, **close(dtype))
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_add_bias_and_relu_in_place(compiled, dtype):
     bias, results = draw(dtype, 2, 1, 3), []
     for kernels in (plain, compiled):

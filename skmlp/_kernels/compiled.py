@@ -194,6 +194,41 @@ def _tanh_backward(grad, a):
                 grad[i, j, k] *= one - a[i, j, k] * a[i, j, k]
 
 
+@_compile
+def _mish(out, z, e):
+    number = z.dtype.type
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            for k in range(z.shape[2]):
+                n = e[i, j, k] * (e[i, j, k] + number(2))
+                out[i, j, k] = n / (n + number(2)) * z[i, j, k]
+
+
+def mish(out, z, e):
+    """See `plain.mish`."""
+    (_mish if z.ndim == 3 else plain.mish)(out, z, e)
+
+
+@_compile
+def _mish_backward(grad, z, e):
+    number = z.dtype.type
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            for k in range(z.shape[2]):
+                x = e[i, j, k]
+                d = x * (x + number(2)) + number(2)
+                slope = number(4) * ((x + number(1)) / d * z[i, j, k]) + x + number(2)
+                grad[i, j, k] *= slope * (x / d)
+
+
+def mish_backward(grad, z, e, work):
+    """See `plain.mish_backward`."""
+    if z.ndim == 3:
+        _mish_backward(grad, z, e)
+    else:
+        plain.mish_backward(grad, z, e, work)
+
+
 def _three_axes(compiled, fallback):
     """A kernel for batches, (members, rows, width); other arrays are NumPy's."""
 
@@ -261,5 +296,7 @@ KERNELS = {
     "relu_backward": _three_axes(_relu_backward, plain.relu_backward),
     "logistic_backward": _three_axes(_logistic_backward, plain.logistic_backward),
     "tanh_backward": _three_axes(_tanh_backward, plain.tanh_backward),
+    "mish": mish,
+    "mish_backward": mish_backward,
     "softmax_loss": softmax_loss,
 }

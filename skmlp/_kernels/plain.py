@@ -124,6 +124,28 @@ def tanh_backward(grad, a, work):
     grad *= slope
 
 
+def mish(out, z, e):
+    """out <- z * n / (n + 2) with n = e * (e + 2), for e = exp(z), which is used up."""
+    e *= np.add(e, 2.0, out=out)
+    np.divide(e, np.add(e, 2.0, out=out), out=out)
+    out *= z
+
+
+def mish_backward(grad, z, e, work):
+    """grad <- grad * (e + 2 + 4 * z * (1 + e) / d) * e / d with d = e * (e + 2) + 2; e = exp(z)."""
+    d = np.add(e, 2.0, out=work("activation.1", z.shape, z.dtype))
+    d *= e
+    d += 2.0
+    slope = np.add(e, 1.0, out=work("activation.slope", z.shape, z.dtype))
+    slope /= d
+    slope *= z
+    slope *= 4.0
+    slope += e
+    slope += 2.0
+    slope *= np.divide(e, d, out=d)
+    grad *= slope
+
+
 def softmax_loss(loss, grad, y, raw, smoothing, work):
     """Log loss of softmax, and its gradient, for class codes y with label smoothing."""
     g, target = by_class(y, raw, work)
@@ -167,5 +189,7 @@ KERNELS = {
     "relu_backward": relu_backward,
     "logistic_backward": logistic_backward,
     "tanh_backward": tanh_backward,
+    "mish": mish,
+    "mish_backward": mish_backward,
     "softmax_loss": softmax_loss,
 }

@@ -66,7 +66,7 @@ STRUCTURE = ("hidden_layer_sizes", "activation", "parametrization", "input_scale
 RECIPE_ROWS = 500
 
 # The number of epochs is that of so many steps, within bounds.
-STEPS, EPOCHS = 2500, (64, 256)
+STEPS, EPOCHS = 2500, (40, 256)
 
 
 class HasRecipe:

@@ -60,8 +60,8 @@ class MLPClassifier(
     power_t : float, default=0.5
         Exponent of ``learning_rate="invscaling"``.
     max_iter : int or "auto", default="auto"
-        Largest number of epochs, or of iterations of L-BFGS; "auto" is 64 to 256, the fewer the
-        more rows there are (32 from 50,000 rows on), by hand 200.
+        Largest number of epochs, or of iterations of L-BFGS; "auto" is 40 to 256, the fewer the
+        more rows there are (20 from 50,000 rows on), by hand 200.
     shuffle : bool, default=True
         Whether to shuffle the rows before each epoch.
     random_state : int, RandomState instance or None, default=None
