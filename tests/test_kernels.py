@@ -38,10 +38,15 @@ def close(dtype):
 @needs_numba
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("scale", [1.0, 0.05, "members"])
-@pytest.mark.parametrize("rate", [0.01, "parameters"])
+@pytest.mark.parametrize("rate", [0.01, "parameters", "all", "members"])
 def test_adam(compiled, dtype, scale, rate):
     scale = np.array([[0.1], [2.0]], dtype) if scale == "members" else scale
-    rate = np.linspace(0, 0.1, 9, dtype=dtype)[np.newaxis] if rate == "parameters" else rate
+    rates = {
+        "parameters": np.linspace(0, 0.1, 9, dtype=dtype)[np.newaxis],
+        "all": np.linspace(0, 0.1, 18, dtype=dtype).reshape(2, 9),
+        "members": np.array([[0.1], [0.02]], dtype),
+    }
+    rate = rates.get(rate, rate)
     given = [draw(dtype, 2, 9, seed=seed) for seed in range(4)]
     given[3] = np.abs(given[3])
     results = []

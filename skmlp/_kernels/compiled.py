@@ -36,10 +36,28 @@ def _adam(theta, grad, m, v, beta_1, beta_2, scale, rate, epsilon):
             theta[i, j] -= r * first / (np.sqrt(second) + e)
 
 
+@_compile
+def _adam_rates(theta, grad, m, v, beta_1, beta_2, scale, factor, rates, epsilon):
+    number = theta.dtype.type
+    b_1, b_2, s = number(beta_1), number(beta_2), number(scale)
+    f, e = number(factor), number(epsilon)
+    for i in range(theta.shape[0]):
+        rate = rates[min(i, rates.shape[0] - 1)]
+        for j in range(theta.shape[1]):
+            g = s * grad[i, j]
+            first = b_1 * m[i, j] + g
+            second = b_2 * v[i, j] + g * g
+            m[i, j] = first
+            v[i, j] = second
+            theta[i, j] -= f * rate[j] * first / (np.sqrt(second) + e)
+
+
 def adam(theta, grad, m, v, beta_1, beta_2, scale, factor, rate, epsilon):
     """See `plain.adam`."""
-    if np.ndim(scale) or np.ndim(rate):
+    if np.ndim(scale) or (np.ndim(rate) and rate.shape[-1] != theta.shape[1]):
         plain.adam(theta, grad, m, v, beta_1, beta_2, scale, factor, rate, epsilon)
+    elif np.ndim(rate):
+        _adam_rates(theta, grad, m, v, beta_1, beta_2, float(scale), factor, rate, epsilon)
     else:
         _adam(theta, grad, m, v, beta_1, beta_2, float(scale), float(factor * rate), epsilon)
 

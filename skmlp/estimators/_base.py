@@ -15,7 +15,7 @@ from .._engine.training import TrainState, train
 from .._sklearn_compat import CallbackSupportMixin, _fit_context, open_callbacks, validate_data
 from ._callbacks import callbacks_of, identity_of
 from ._design import Design, check_same_design
-from ._effective import reexpress
+from ._effective import dense_layers, reexpress
 from ._model import NetworkModel, fitted_model
 from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
@@ -24,6 +24,10 @@ from ._recipe import Layers, Recipe, check_same_model, is_stochastic, plan_of
 from ._sample import Sample, check_same_targets, is_far_outside, naming
 from ._validation import check_dimensions, check_numbers, check_sample_weight, is_mapped
 from ._watch import Watch, score_of, split, split_by
+
+# By which the learning rate of a learned scale of the inputs is multiplied: it has to move by
+# factors, while weights move by little (Holzmueller et al. 2024, arXiv 2407.04491).
+SCALE_RATE = 6.0
 
 
 class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
@@ -201,6 +205,13 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
 
     def _step_factors(self, network, dtype):
         """Factors of the learning rate for single parameters, (1, P), or None."""
+        scales = [layer.scale for layer in dense_layers(network) if layer.scale is not None]
+        if not scales:
+            return None
+        factors = np.ones((1, network.n_params), dtype)
+        for scale in scales:
+            scale.view(factors)[...] = SCALE_RATE
+        return factors
 
     def _train(self, objective, data, state, plan, watch, callbacks, fresh):
         """Run the solver; `fresh` tells a whole fit from new weights."""

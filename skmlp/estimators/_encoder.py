@@ -82,19 +82,19 @@ class StartsFromEncoder:
         return self.encoder_.theta_ if isinstance(self.encoder, FrozenEstimator) else None
 
     def _step_factors(self, network, dtype):
-        rate = self.encoder_learning_rate
+        rate, factors = self.encoder_learning_rate, super()._step_factors(network, dtype)
         if self.encoder is None or rate == 1.0:
-            return None
+            return factors
         if rate != 0.0 and not is_stochastic(self.solver):
             raise ValueError(
                 f"encoder_learning_rate={rate!r} cannot act with solver={self.solver!r}, which has "
                 "no learning rate. Use 0.0 to keep the encoder as it is, 1.0 to train it, or a "
                 "stochastic solver such as 'adam'."
             )
-        factors = np.ones((1, network.n_params), dtype)
+        factors = np.ones((1, network.n_params), dtype) if factors is None else factors
         for layer in network.layers[: network.depth_of(self.encoder_._model["n_encoder"])]:
             for block in layer.blocks:
-                block.view(factors)[...] = rate
+                block.view(factors)[...] *= rate
         return factors
 
 

@@ -171,10 +171,14 @@ def test_a_fit_that_fails_leaves_all_as_it_was(kind):
 
 
 @pytest.mark.parametrize("name", ["TABULAR_REGRESSION", "TABULAR_CLASSIFICATION"])
-def test_presets_are_parameters_that_leave_the_recipe_on(name):
+def test_presets_spell_the_recipe_out(name):
     estimator, rows, target = KINDS["MLPRegressor" if "REGR" in name else "MLPClassifier"]
-    model = quick(estimator, **getattr(presets, name)).fit(rows, target)
-    assert model.settings_["learning_rate"] == "cosine"
+    preset = getattr(presets, name)
+    model = quick(estimator, **preset).fit(rows, target)
+    assert model.settings_ == {}
+    own = {"batch_size", "max_iter"}
+    found = estimator(random_state=0)._settings(rows, incremental=False)
+    assert all(preset[key] == value for key, value in found.items() if key not in own)
     assert len(model.estimators_) == 4
     assert model.predict(rows[:3]).shape == (3,)
     assert model.theta_.dtype == np.float32
