@@ -3,6 +3,7 @@
 import numpy as np
 
 MARKS = "osD^v*"
+LIMITS = 0.25, 20  # what lies beyond is drawn at the edge
 
 
 def draw(path, results):
@@ -40,6 +41,7 @@ def draw(path, results):
         axis.set_xscale("log")
         ticks = [0.25, 0.5, 1, 2, 4, 8, 16]
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.set_xlim(0.22, 24)
         axis.minorticks_off()
         axis.grid(axis="x", color="0.9")
         axis.set_axisbelow(True)
@@ -58,8 +60,9 @@ def _draw_line(axis, height, names, seconds):
     """Everyone's time over that of the last contestant, which is 1."""
     last = seconds[names[-1]]
     places = {name: seconds[name] / last for name in names if name in seconds}
-    axis.plot([min(places.values()), max(places.values())], [height] * 2, color="0.8", zorder=1)
+    ends = np.clip([min(places.values()), max(places.values())], *LIMITS)
+    axis.plot(ends, [height] * 2, color="0.8", zorder=1)
     for i, name in enumerate(names):
         if name in places:
             style = {"color": f"C{i}", "marker": MARKS[i % len(MARKS)], "label": name}
-            axis.scatter(np.clip(places[name], 0.2, 20), height, s=38, zorder=2, **style)
+            axis.scatter(np.clip(places[name], *LIMITS), height, s=38, zorder=2, **style)

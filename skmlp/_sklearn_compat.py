@@ -8,6 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._indexing import _get_column_indices, _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_container_adapter
+from sklearn.utils.validation import _num_samples as num_samples
 from sklearn.utils.validation import validate_data
 
 try:
@@ -29,6 +30,7 @@ __all__ = [
     "_get_column_indices",
     "_safe_indexing",
     "as_table",
+    "num_samples",
     "open_callbacks",
     "validate_data",
 ]

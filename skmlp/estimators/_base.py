@@ -80,7 +80,8 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     def _fit(self, X, y, sample_weight, validation=(None,) * 3, *, incremental=False, classes=None):
-        concrete = partial(self._concrete, X, incremental)
+        # Asked twice: callbacks are opened on this estimator before the copy is made.
+        concrete = partial(self._concrete, X, sample_weight, incremental)
         # Opened first, as scikit-learn closes them whether the call fails or not.
         context = None if incremental else open_callbacks(self, concrete()._max_epochs())
         steps = X, y, sample_weight, validation, incremental, classes, context
@@ -88,7 +89,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
             self._take_over(concrete()._fit_steps(*steps))
         return self
 
-    def _concrete(self, X, incremental=False):
+    def _concrete(self, X, weight=None, incremental=False):
         """This estimator, or a copy in whose parameters no "auto" depends on the data any more."""
         return self
 
@@ -161,7 +162,7 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         """
         self._validate_params()
         resumed = hasattr(self, "theta_")
-        concrete = self._concrete(X, incremental=resumed)
+        concrete = self._concrete(X, sample_weight, incremental=resumed)
         recipe = Recipe.of(concrete, concrete._layers(), concrete._drawn_init())
         sample = concrete._sample(X, y, sample_weight, "partial_fit" if resumed else None)
         return Problem(*concrete._posed(recipe, sample, concrete._seeds(), resumed))

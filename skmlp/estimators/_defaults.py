@@ -5,7 +5,7 @@ from inspect import signature
 import numpy as np
 from scipy.sparse import issparse
 
-from .._sklearn_compat import StrOptions
+from .._sklearn_compat import StrOptions, num_samples
 from ._parameters import SHARED_CONSTRAINTS
 
 # By hand: what "auto" stands for once somebody steers the training.
@@ -27,7 +27,7 @@ BY_HAND = {
 OPEN_CONSTRAINTS = {
     name: [StrOptions({"auto"}), *options]
     for name, options in SHARED_CONSTRAINTS.items()
-    if name in BY_HAND
+    if name in BY_HAND and name not in ("batch_size", "early_stopping")
 }
 
 # Whoever sets one of these means to train as scikit-learn does.
@@ -78,21 +78,23 @@ class HasRecipe:
         Settings of the recipe that depend on the kind of estimator.
     """
 
-    def _concrete(self, X, incremental=False):
-        settings = self._settings(X, incremental)
+    def _concrete(self, X, weight=None, incremental=False):
+        settings = self._settings(_n_rows(X, weight), issparse(X) or incremental, incremental)
         return self._copy_with({**settings, "settings_": settings})
 
-    def _settings(self, X, incremental):
+    def _settings(self, n_rows, by_hand=False, incremental=False):
         """What the parameters that are "auto" stand for, by name."""
-        if incremental or issparse(X) or is_steered(self) or _n_rows(X) < RECIPE_ROWS:
-            values = BY_HAND
-        else:
-            values = self._recipe | recipe_for(_n_rows(X))
-            if (depth := self._depth()) is not None:
-                values["hidden_layer_sizes"] = values["hidden_layer_sizes"][:1] * depth
+        by_hand = by_hand or is_steered(self) or n_rows < RECIPE_ROWS
+        values = {**(BY_HAND if by_hand else self._recipe | recipe_for(n_rows))}
+        if (depth := self._depth()) is not None:
+            values["hidden_layer_sizes"] = values["hidden_layer_sizes"][:1] * depth
         if (incremental or self.warm_start) and hasattr(self, "theta_"):
-            values = values | self._kept()
-        return {name: value for name, value in values.items() if self._is_open(name)}
+            values |= self._kept()
+        found = {name: value for name, value in values.items() if self._is_open(name)}
+        sizes = found.get("hidden_layer_sizes", self.hidden_layer_sizes)
+        if "dropout" in found and np.size(sizes) == 0:
+            found["dropout"] = 0.0  # there is no layer that it could follow
+        return found
 
     def _kept(self):
         """Settings of the fitted network; a rate for another parametrization would not suit it."""
@@ -141,10 +143,15 @@ def recipe_for(n_rows):
     return {"batch_size": batch_size, "max_iter": epochs if n_rows < 50_000 else epochs // 2}
 
 
-def _n_rows(X):
-    """Rows of whatever X is; checks come later."""
-    shape = getattr(X, "shape", None)
-    return shape[0] if shape else len(X) if hasattr(X, "__len__") else 0
+def _n_rows(X, weight=None):
+    """Rows that count, for whatever X and weights are; checks come later."""
+    try:
+        n = num_samples(X)
+    except TypeError:
+        return 0
+    weight = np.asarray(weight)
+    usable = weight.shape == (n,) and weight.dtype.kind in "biuf"
+    return np.count_nonzero(weight) if usable else n
 
 
 # What all share. The neural tangent parametrization with a learned scale of the inputs, Adam with a

@@ -7,7 +7,8 @@ from ._features import Features
 
 
 def _has_hidden_layers(estimator):
-    if np.size(estimator.hidden_layer_sizes) == 0 and estimator.encoder is None:
+    none = np.size(estimator.hidden_layer_sizes) == 0 or np.size(estimator.activation) == 0
+    if none and estimator.encoder is None:
         raise AttributeError(
             "transform gives the activations of the last hidden layer, but hidden_layer_sizes="
             f"{estimator.hidden_layer_sizes!r} has none."

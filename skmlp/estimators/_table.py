@@ -290,7 +290,10 @@ class Table:
 
     @property
     def _codes(self):
-        return [own and {level: code for code, level in enumerate(own)} for own in self.levels]
+        return [
+            None if own is None else {level: code for code, level in enumerate(own)}
+            for own in self.levels
+        ]
 
     def state(self):
         """The table in plain values."""

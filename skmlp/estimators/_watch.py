@@ -153,7 +153,8 @@ def _size_of_validation(fraction, n):
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             f"dataset: validation_fraction={fraction} and n_samples={n} distinct rows leave "
-            f"{size} to watch and {max(n - size, 0)} to train on; both must be at least 2."
+            f"{size} to watch and {max(n - size, 0)} to train on; both must be at least 2. Or set "
+            "early_stopping=False."
         )
     return size
 

@@ -124,6 +124,39 @@ def test_a_list_says_how_many_layers_there_are(kind, own):
     assert model.settings_["hidden_layer_sizes"] == (128, 128)
 
 
+@pytest.mark.parametrize("n", [RECIPE_ROWS - 1, RECIPE_ROWS])
+def test_lists_mean_the_same_with_few_rows(kind, n):
+    estimator, rows, target = kind
+    model = quick(estimator, activation=["tanh", "relu"]).fit(rows[:n], target[:n])
+    assert len(model.coefs_) == 3
+
+
+@pytest.mark.parametrize("own", [{"hidden_layer_sizes": ()}, {"activation": []}])
+def test_no_hidden_layer_at_all(kind, own):
+    estimator, rows, target = kind
+    model = quick(estimator, **own).fit(rows, target)
+    assert model.settings_["dropout"] == 0.0
+    assert len(model.coefs_) == 1
+    assert not hasattr(model, "transform")
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_rows_of_weight_0_do_not_count(kind, as_list):
+    estimator, rows, target = kind
+    weight = np.ones(len(rows))
+    weight[::5] = 0
+    kept = weight > 0
+    model = quick(estimator).fit(rows, target, weight.tolist() if as_list else weight)
+    alone = quick(estimator).fit(rows[kept], target[kept])
+    assert model.settings_ == alone.settings_ == BY_HAND
+    np.testing.assert_allclose(model.theta_, alone.theta_)
+
+
+def test_what_has_no_rows_gets_the_usual_error(kind):
+    with pytest.raises(ValueError, match="0D array|scalar|Expected 2D"):
+        kind[0]().fit(np.array(1.0), kind[2])
+
+
 @pytest.mark.parametrize("go_on", ["partial_fit", "warm_start"])
 def test_going_on_keeps_the_network(kind, go_on):
     estimator, rows, target = kind
@@ -177,7 +210,7 @@ def test_presets_spell_the_recipe_out(name):
     model = quick(estimator, **preset).fit(rows, target)
     assert model.settings_ == {}
     own = {"batch_size", "max_iter"}
-    found = estimator(random_state=0)._settings(rows, incremental=False)
+    found = estimator(random_state=0)._settings(len(rows))
     assert all(preset[key] == value for key, value in found.items() if key not in own)
     assert len(model.estimators_) == 4
     assert model.predict(rows[:3]).shape == (3,)
