@@ -56,7 +56,7 @@ KINDS = {
     "classifier": (MLPClassifier(**SMALL), X, labels),
     "two classes": (MLPClassifier(label_smoothing=0.1, **SMALL), X, labels > 0),
     "multilabel": (MLPClassifier(**SMALL), X, (X > 0).astype(int)),
-    "logistic regression": (MLPClassifier(()), X, labels),
+    "logistic regression": (MLPClassifier((), random_state=0), X, labels),
     "sparse": (MLPRegressor(**SMALL), csr_array(np.where(X > 0, X, 0.0)), y),
     "scale layer, ntk": (
         MLPRegressor(input_scale_layer=True, parametrization="ntk", **SMALL),
