@@ -32,6 +32,9 @@ class Callback:
     ``learning_rates`` with one array per epoch, one number per member. Members are the restarts of
     ``n_init``; with ``solver="lbfgs"`` they come one after another, each with a state of its own.
 
+    ``state.record(name, value)`` notes a number, or one per member, for the epoch that has just
+    ended; it raises ValueError before that, and for the name of a curve such as "loss".
+
     Examples
     --------
     >>> import numpy as np
@@ -52,13 +55,36 @@ class Callback:
     needs_steps = False
 
     def on_train_begin(self, state):
-        """Before the first epoch."""
+        """Before the first epoch.
+
+        Parameters
+        ----------
+        state : object
+            See the notes of `Callback`.
+        """
 
     def on_epoch_end(self, state):
-        """After an epoch has been judged; returning True stops all members."""
+        """After an epoch has been judged.
+
+        Parameters
+        ----------
+        state : object
+            See the notes of `Callback`.
+
+        Returns
+        -------
+        stop : bool or None
+            True stops all members.
+        """
 
     def on_train_end(self, state):
-        """After the parameters that training ends with are in place, or an error has ended it."""
+        """After the parameters that training ends with are in place, or an error has ended it.
+
+        Parameters
+        ----------
+        state : object
+            See the notes of `Callback`.
+        """
 
 
 class TimeLimit(Callback):
@@ -69,6 +95,22 @@ class TimeLimit(Callback):
     Parameters
     ----------
     seconds : float
+        Positive. The clock starts with the first epoch.
+
+    Raises
+    ------
+    ValueError
+        When `seconds` is not a positive number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.callbacks import TimeLimit
+    >>> X = np.linspace(0, 1, 100)[:, np.newaxis]
+    >>> model = MLPRegressor(callbacks=[TimeLimit(1e-6)], random_state=0).fit(X, X.ravel())
+    >>> model.n_iter_
+    1
     """
 
     def __init__(self, seconds):
@@ -113,8 +155,21 @@ class Checkpoint(Callback):
     Raises
     ------
     ValueError
-        When fit begins, if the file belongs to a fit with other parameters or data, or cannot be
-        read.
+        When `every` is not a whole number of at least 1; when fit begins, if the folder does not
+        exist, or if the file belongs to a fit with other parameters or data, or cannot be read.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.callbacks import Checkpoint
+    >>> X = np.linspace(0, 1, 100)[:, np.newaxis]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = Checkpoint(os.path.join(folder, "fit.npz"))
+    ...     model = MLPRegressor(tol=0.1, callbacks=[saved], random_state=0).fit(X, X.ravel())
+    ...     print(os.listdir(folder))
+    ['fit.npz']
     """
 
     needs_steps = True
@@ -125,6 +180,18 @@ class Checkpoint(Callback):
         self.resume = resume
 
     def on_train_begin(self, state):
+        """Read the file, if there is one to go on from.
+
+        Parameters
+        ----------
+        state : object
+            See the notes of `Callback`.
+
+        Raises
+        ------
+        ValueError
+            See `Checkpoint`.
+        """
         folder = Path(self.path).absolute().parent
         if not folder.is_dir() or Path(self.path).is_dir():
             raise ValueError(
@@ -178,6 +245,12 @@ class ProgressBar(Callback):
 
     A bar when the package rich is installed, else a line of text on the standard output, written
     over itself in a terminal and at most once a second elsewhere.
+
+    Examples
+    --------
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.callbacks import ProgressBar
+    >>> model = MLPRegressor(callbacks=[ProgressBar()])
     """
 
     def on_train_begin(self, state):
@@ -268,8 +341,24 @@ class PrintProgress(Callback):
 
     Parameters
     ----------
-    every : int
+    every : int, default=1
         Print the first epoch and every so many.
+
+    Raises
+    ------
+    ValueError
+        When `every` is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.callbacks import PrintProgress
+    >>> X = np.linspace(0, 1, 100)[:, np.newaxis]
+    >>> model = MLPRegressor(tol=0.1, callbacks=[PrintProgress(every=100)], random_state=0)
+    >>> model = model.fit(X, X.ravel())
+    Iteration 1, loss = 0...
+    The training loss did not improve by more than tol=0.1 for 10 consecutive epochs.
     """
 
     def __init__(self, every=1):

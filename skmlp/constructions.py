@@ -40,6 +40,7 @@ def half_space(weights, threshold):
     weights : array-like of shape (n_features,)
         w, not all zero.
     threshold : float
+        In the units of w'x.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def half_space(weights, threshold):
     Raises
     ------
     ValueError
-        For weights that are all zero or not finite.
+        For weights that are no vector, all zero or not finite, or a threshold that is not finite.
 
     Notes
     -----
@@ -140,12 +141,18 @@ def step_function(edges, values):
     Raises
     ------
     ValueError
-        For edges that do not increase, or when numbers do not fit.
+        For edges that do not increase or are all infinite, for values that are not finite, or when
+        numbers of both do not fit.
 
     Notes
     -----
     Where the jumps and their sums are exact in float64 (integers, for instance), so is the
     function; else errors are of the order of rounding.
+
+    References
+    ----------
+    Cybenko (1989), Approximation by superpositions of a sigmoidal function, Mathematics of Control,
+    Signals, and Systems 2.
 
     Examples
     --------
@@ -190,12 +197,17 @@ def convex_polygon(vertices):
     Raises
     ------
     ValueError
-        For a polygon that is not convex or has no area.
+        For a polygon that is not convex or has no area, or vertices that are not finite or of
+        another shape.
 
     Notes
     -----
     Points on the boundary that are off it by rounding count as inside too: an edge that is not
     parallel to an axis is moved outwards by a few units in the last place. One that is, is exact.
+
+    References
+    ----------
+    Lippmann (1987), An introduction to computing with neural nets, IEEE ASSP Magazine 4.
 
     Examples
     --------
@@ -229,6 +241,10 @@ def polygon_union(polygons):
     ------
     ValueError
         For a polygon that is not convex or has no area, or without any.
+
+    References
+    ----------
+    Lippmann (1987), An introduction to computing with neural nets, IEEE ASSP Magazine 4.
 
     Examples
     --------
@@ -264,7 +280,13 @@ def polygon_sum(polygons, values):
     Raises
     ------
     ValueError
-        For a polygon that is not convex or has no area, or when numbers do not fit.
+        For a polygon that is not convex or has no area, without any, for values that are not
+        finite, or when numbers of both do not fit.
+
+    References
+    ----------
+    Lippmann (1987), An introduction to computing with neural nets, IEEE ASSP Magazine 4 (the
+    polygons).
 
     Examples
     --------

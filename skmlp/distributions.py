@@ -46,7 +46,21 @@ class Distribution:
         return self.law.batch(self.params)[0]
 
     def __getitem__(self, rows):
-        """The distributions of some rows; of a single position, too, an object of length 1."""
+        """The distributions of some rows; of a single position, too, an object of length 1.
+
+        Parameters
+        ----------
+        rows : int, slice or array-like of int or bool
+
+        Returns
+        -------
+        dist : Distribution
+
+        Raises
+        ------
+        IndexError
+            For a row that there is not, or an index of several axes.
+        """
         if isinstance(rows, (int, np.integer)):
             if not -len(self) <= rows < len(self):
                 raise IndexError(f"row {rows} of {len(self)}")
@@ -73,7 +87,7 @@ class Distribution:
         return self.law.discrete
 
     def mean(self):
-        """Expected values.
+        """Expected values, in the units of y.
 
         Returns
         -------
@@ -82,7 +96,7 @@ class Distribution:
         return self._moment("mean")
 
     def median(self):
-        """Medians.
+        """Medians, in the units of y.
 
         Returns
         -------
@@ -92,7 +106,7 @@ class Distribution:
         return self._moment("median")
 
     def mode(self):
-        """Where densities are largest.
+        """Where densities are largest, in the units of y.
 
         Returns
         -------
@@ -102,7 +116,7 @@ class Distribution:
         return self._moment("mode")
 
     def var(self):
-        """Variances.
+        """Variances, in the squared units of y.
 
         Returns
         -------
@@ -120,7 +134,7 @@ class Distribution:
         return np.sqrt(self.var())
 
     def cov(self):
-        """Covariance matrices of the targets.
+        """Covariance matrices of the targets, in the products of their units.
 
         Returns
         -------
@@ -135,6 +149,7 @@ class Distribution:
         Returns
         -------
         corr : ndarray of shape (n, t, t)
+            With t = 1 when y has no axis for targets.
         """
         cov = self.cov()
         sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
@@ -168,6 +183,12 @@ class Distribution:
         Returns
         -------
         pdf : ndarray of shape (n[, n_points])
+            Per unit of y, and of each target.
+
+        Raises
+        ------
+        ValueError
+            When the shape of y does not fit.
         """
         return np.exp(self.logpdf(y))
 
@@ -201,6 +222,11 @@ class Distribution:
         Returns
         -------
         cdf : ndarray of shape (n[, t][, n_points])
+
+        Raises
+        ------
+        ValueError
+            When the shape of y does not fit.
         """
         return self._at_points("cdf", y)
 
@@ -214,6 +240,11 @@ class Distribution:
         Returns
         -------
         logcdf : ndarray of shape (n[, t][, n_points])
+
+        Raises
+        ------
+        ValueError
+            When the shape of y does not fit.
         """
         return self._at_points("logcdf", y)
 
@@ -227,6 +258,11 @@ class Distribution:
         Returns
         -------
         sf : ndarray of shape (n[, t][, n_points])
+
+        Raises
+        ------
+        ValueError
+            When the shape of y does not fit.
         """
         return self._at_points("sf", y)
 
@@ -241,11 +277,22 @@ class Distribution:
         Returns
         -------
         quantiles : ndarray of shape (n[, t][, n_q])
+            In the units of y.
 
         Raises
         ------
         ValueError
             For levels outside 0 and 1, or with more than one axis.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Poisson
+        >>> dist = Distribution(Poisson(), {"mean": np.array([1.0, 4.0])})
+        >>> dist.ppf([0.5, 0.9])
+        array([[1., 2.],
+               [4., 7.]])
         """
         levels = np.asarray(q, np.float64)
         if levels.ndim > 1 or not np.all((levels >= 0) & (levels <= 1)):
@@ -270,7 +317,16 @@ class Distribution:
         Raises
         ------
         ValueError
-            For a coverage of 0 or 1, or outside.
+            For a coverage of 0 or 1, or outside, or with more than one axis.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> p = {"loc": np.array([0.0, 5.0]), "scale": np.array([1.0, 2.0])}
+        >>> Distribution(Normal(), p).interval([0.5, 0.9]).shape  # rows, ends, coverages
+        (2, 2, 2)
         """
         share = np.asarray(coverage, np.float64)
         if share.ndim > 1 or not np.all((share > 0) & (share < 1)):
@@ -288,16 +344,28 @@ class Distribution:
         Parameters
         ----------
         n_samples : int, default=1
+            Values of each row.
         random_state : int, RandomState, Generator or None, default=None
+            None for other values at every call.
 
         Returns
         -------
         samples : ndarray of shape (n[, t], n_samples)
+            Of several targets jointly; in the units of y.
 
         Raises
         ------
         ValueError
             When `n_samples` is not a whole number of at least 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> dist = Distribution(Normal(), {"loc": np.array([1.0, 5.0]), "scale": np.ones(2)})
+        >>> dist.sample(1000, random_state=0).mean(axis=1).round(1)
+        array([1., 5.])
         """
         if not (isinstance(n_samples, (int, np.integer)) and n_samples >= 1):
             raise ValueError(f"n_samples={n_samples!r} must be a whole number of at least 1.")
@@ -316,6 +384,20 @@ class Distribution:
         -------
         crps : ndarray of shape (n[, t][, n_points])
             Of each target by itself.
+
+        Raises
+        ------
+        ValueError
+            When the shape of y does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> p = {"loc": np.array([0.0, 0.0]), "scale": np.array([1.0, 2.0])}
+        >>> Distribution(Normal(), p).crps([0.0, 0.0]).round(3)
+        array([0.234, 0.467])
         """
         return self._at_points("crps", y)
 
@@ -336,6 +418,15 @@ class Distribution:
         ------
         ValueError
             When there is a single target, or no target j.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import MultivariateNormal
+        >>> p = {"loc": np.array([[0.0, 1.0]]), "scale_tril": np.array([[[1.0, 0.0], [1.0, 1.0]]])}
+        >>> Distribution(MultivariateNormal(), p).marginal(1).std().round(3)
+        array([1.414])
         """
         if not self.law.vector:
             raise ValueError("marginal: these distributions have a single target.")
@@ -360,7 +451,18 @@ class Distribution:
         Raises
         ------
         ValueError
-            When there is a single target, or when none or all of them are given.
+            When there is a single target, when none or all of them are given, or for one that
+            there is not.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import MultivariateNormal
+        >>> p = {"loc": np.array([[0.0, 1.0]]), "scale_tril": np.array([[[1.0, 0.0], [1.0, 1.0]]])}
+        >>> known = Distribution(MultivariateNormal(), p).conditional({0: 2.0})
+        >>> known.mean().round(3), known.std().round(3)
+        (array([3.]), array([1.]))
         """
         if not self.law.vector:
             raise ValueError("conditional: these distributions have a single target.")
@@ -390,8 +492,19 @@ class Distribution:
 
         Raises
         ------
+        IndexError
+            For a row that there is not.
         NotImplementedError
             For mixtures over several targets, which SciPy does not have.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> dist = Distribution(Normal(), {"loc": np.array([0.0, 5.0]), "scale": np.ones(2)})
+        >>> float(dist.to_scipy(1).mean())
+        5.0
         """
         return self.law.to_scipy(self[i].params)
 

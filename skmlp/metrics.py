@@ -48,8 +48,15 @@ def nll(y_true, dist, *, sample_weight=None):
 
     Raises
     ------
+    TypeError
+        For a `dist` without `logpdf` and a length.
     ValueError
         For shapes that do not match, numbers that are not finite, or bad weights.
+
+    References
+    ----------
+    Good (1952), Rational decisions, JRSS B 14. Gneiting and Raftery (2007), Strictly proper scoring
+    rules, prediction, and estimation, JASA 102, section 4.1.
 
     Examples
     --------
@@ -85,6 +92,8 @@ def crps(y_true, dist, *, sample_weight=None):
 
     Raises
     ------
+    TypeError
+        For a `dist` without `crps` and a length.
     ValueError
         For shapes that do not match, numbers that are not finite, or bad weights.
 
@@ -132,6 +141,8 @@ def energy_score(y_true, dist, *, n_samples=200, random_state=None, sample_weigh
 
     Raises
     ------
+    TypeError
+        For a `dist` without `sample` and a length.
     ValueError
         For shapes that do not match, numbers that are not finite, bad weights, or fewer than two
         draws.
@@ -244,6 +255,10 @@ def interval_coverage(y_true, interval, *, sample_weight=None):
     ValueError
         For shapes that do not match, NaN, a lower end above the upper, or bad weights.
 
+    References
+    ----------
+    Christoffersen (1998), Evaluating interval forecasts, International Economic Review 39.
+
     Examples
     --------
     >>> from skmlp.metrics import interval_coverage
@@ -276,6 +291,8 @@ def pit_values(y_true, dist, *, random_state=None):
 
     Raises
     ------
+    TypeError
+        For a `dist` without `cdf` and a length.
     ValueError
         For shapes that do not match, or numbers that are not finite.
 
@@ -325,6 +342,8 @@ def miscalibration_area(y_true, dist, *, sample_weight=None, random_state=None):
 
     Raises
     ------
+    TypeError
+        For a `dist` without `cdf` and a length.
     ValueError
         For shapes that do not match, numbers that are not finite, or bad weights.
 
@@ -397,6 +416,19 @@ class DistributionScorer:
         ``score(y_true, dist, *, sample_weight=None)``, such as `nll`; lower is better.
     name : str
         As it is printed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skmlp import DensityRegressor
+    >>> from skmlp.metrics import neg_crps_scorer
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(300, 1))
+    >>> y = X[:, 0] ** 2 + rng.normal(scale=0.1, size=300)
+    >>> model = DensityRegressor(learning_rate_init=0.01, early_stopping=True, random_state=0)
+    >>> cross_val_score(model, X, y, cv=2, scoring=neg_crps_scorer).round(1)
+    array([-0.1, -0.1])
     """
 
     def __init__(self, score, name):
@@ -416,11 +448,16 @@ class DistributionScorer:
         Returns
         -------
         score : float
+            Minus the mean of `score`.
 
         Raises
         ------
         TypeError
             If no `predict_dist` is found.
+        NotFittedError
+            For an estimator that is not fitted.
+        ValueError
+            For X and y that the estimator or `score` refuses.
         """
         dist = predicted_distributions(estimator, X)
         return -self._score_func(y, dist, sample_weight=sample_weight)
@@ -436,6 +473,20 @@ class DistributionScorer:
         Returns
         -------
         scorer : DistributionScorer
+
+        Raises
+        ------
+        RuntimeError
+            Unless metadata routing is enabled.
+
+        Examples
+        --------
+        >>> import sklearn
+        >>> from skmlp.metrics import neg_crps_scorer
+        >>> with sklearn.config_context(enable_metadata_routing=True):
+        ...     weighted = neg_crps_scorer.set_score_request(sample_weight=True)
+        >>> weighted
+        neg_crps_scorer
         """
         asking = copy(self)
         asking._routing = make_scorer(self._score_func)
@@ -443,7 +494,12 @@ class DistributionScorer:
         return asking
 
     def get_metadata_routing(self):
-        """What `set_score_request` has asked for."""
+        """What `set_score_request` has asked for.
+
+        Returns
+        -------
+        routing : MetadataRequest
+        """
         return self._routing.get_metadata_routing()
 
     def _accept_sample_weight(self):

@@ -13,7 +13,15 @@ __all__ = ["LBFGS", "OPTIMIZERS", "SGD", "Adam", "Optimizer", "RMSprop", "Stocha
 
 
 class Optimizer(ABC):
-    """The settings of an optimizer; what changes during training belongs to the caller."""
+    """The settings of an optimizer; what changes during training belongs to the caller.
+
+    Examples
+    --------
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.optimizers import SGD
+    >>> MLPRegressor(solver=SGD(momentum=0.5))
+    MLPRegressor(solver=SGD(momentum=0.5, nesterovs_momentum=True))
+    """
 
     @property
     @abstractmethod
@@ -38,11 +46,17 @@ class StochasticOptimizer(Optimizer, ABC):
 
     @abstractmethod
     def init(self, theta):
-        """Return the state before the first step: a list of arrays shaped as theta.
+        """Return the state before the first step.
 
         Parameters
         ----------
         theta : ndarray of shape (members, n_parameters)
+            Read for its shape and dtype only.
+
+        Returns
+        -------
+        state : list of ndarray of shape (members, n_parameters)
+            As many as `step` needs; empty for a rule without memory.
         """
 
     @abstractmethod
@@ -69,6 +83,27 @@ class SGD(StochasticOptimizer):
 
     Polyak (1964); with `nesterovs_momentum` theta <- theta + momentum * v - lr * g, the form of
     Nesterov's (1983) method in Sutskever et al. (2013). Both are scikit-learn's.
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        From 0 to 1; 0 is plain descent.
+    nesterovs_momentum : bool, default=True
+        Whether the new v already counts in this step; of no account without momentum.
+
+    Raises
+    ------
+    ValueError
+        For a `momentum` outside [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.optimizers import SGD
+    >>> solver, theta = SGD(momentum=0.0), np.array([[1.0, 2.0]])
+    >>> solver.step(theta, np.array([[1.0, -1.0]]), solver.init(theta), lr=0.5, t=1)
+    >>> theta
+    array([[0.5, 2.5]])
     """
 
     momentum: float = 0.9
@@ -105,6 +140,31 @@ class Adam(StochasticOptimizer):
     m <- beta_1 * m + (1 - beta_1) * g, v <- beta_2 * v + (1 - beta_2) * g^2 and
     lr_t = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t). Kingma and Ba (2015), in the form that ends
     section 2, which is also scikit-learn's.
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        Decay of the mean m of gradients, in [0, 1).
+    beta_2 : float, default=0.999
+        Decay of the mean v of their squares, in [0, 1).
+    epsilon : float, default=1e-8
+        Positive, so that nothing is divided by zero.
+
+    Raises
+    ------
+    ValueError
+        For a decay outside [0, 1), or an `epsilon` that is not positive.
+
+    Examples
+    --------
+    The first step has the length lr, whatever the gradient.
+
+    >>> import numpy as np
+    >>> from skmlp.optimizers import Adam
+    >>> solver, theta = Adam(), np.array([[1.0, 2.0]])
+    >>> solver.step(theta, np.array([[10.0, -0.1]]), solver.init(theta), lr=0.5, t=1)
+    >>> theta.round(3)
+    array([[0.5, 2.5]])
     """
 
     scale_free = True
@@ -138,6 +198,29 @@ class RMSprop(StochasticOptimizer):
     v <- decay * v + (1 - decay) * g^2 and v_t = v / (1 - decay^t). Tieleman and Hinton (2012),
     lecture 6.5, with the bias correction of Kingma and Ba (2015): without it the first steps would
     be longer than the rest, the first one by the factor (1 - decay) ** -0.5.
+
+    Parameters
+    ----------
+    decay : float, default=0.9
+        Of the mean v of squared gradients, in [0, 1).
+    epsilon : float, default=1e-8
+        Positive, so that nothing is divided by zero.
+
+    Raises
+    ------
+    ValueError
+        For a `decay` outside [0, 1), or an `epsilon` that is not positive.
+
+    Examples
+    --------
+    The first step has the length lr, whatever the gradient.
+
+    >>> import numpy as np
+    >>> from skmlp.optimizers import RMSprop
+    >>> solver, theta = RMSprop(), np.array([[1.0, 2.0]])
+    >>> solver.step(theta, np.array([[10.0, -0.1]]), solver.init(theta), lr=0.5, t=1)
+    >>> theta.round(3)
+    array([[0.5, 2.5]])
     """
 
     scale_free = True
@@ -171,7 +254,17 @@ class RMSprop(StochasticOptimizer):
 class LBFGS(Optimizer):
     """The limited-memory quasi-Newton method of Liu and Nocedal (1989), on all rows at once.
 
-    `max_fun` bounds the number of evaluations of the objective.
+    Parameters
+    ----------
+    max_fun : int, default=15000
+        Largest number of evaluations of the objective.
+
+    Examples
+    --------
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.optimizers import LBFGS
+    >>> MLPRegressor(solver=LBFGS(max_fun=100))
+    MLPRegressor(solver=LBFGS(max_fun=100))
     """
 
     max_fun: int = 15000

@@ -28,7 +28,16 @@ class Schedule(ABC):
     plateau_factor : float or None
         By what the training loop divides the learning rate when the loss stalls. None: it stops.
     min_learning_rate : float
-        Below this learning rate, a loop that divides stops.
+        Where the loss stalls at this learning rate or below, a loop that divides stops.
+
+    Examples
+    --------
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.schedules import Schedule
+    >>> class Halving(Schedule):
+    ...     def __call__(self, step, n_steps, n_samples_seen):
+    ...         return 0.5 ** (step // 1000)
+    >>> model = MLPRegressor(learning_rate=Halving())
     """
 
     needs_horizon = False
@@ -38,7 +47,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def __call__(self, step, n_steps, n_samples_seen):
-        """Return the factor, a float.
+        """Return the factor.
 
         Parameters
         ----------
@@ -48,6 +57,10 @@ class Schedule(ABC):
             The horizon. Read only if `needs_horizon`.
         n_samples_seen : int
             Rows seen before the current epoch.
+
+        Returns
+        -------
+        factor : float
         """
 
 
@@ -60,7 +73,14 @@ class _WithHorizon(Schedule, ABC):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The initial learning rate throughout: 1."""
+    """The initial learning rate throughout: 1.
+
+    Examples
+    --------
+    >>> from skmlp.schedules import Constant
+    >>> Constant()(50, 100, 0)
+    1.0
+    """
 
     def __call__(self, step, n_steps, n_samples_seen):
         return 1.0
@@ -71,6 +91,16 @@ class InvScaling(Schedule):
     """A power of the number of rows seen: (n_samples_seen + 1) ** -power_t.
 
     Robbins and Monro (1951); scikit-learn's rule, which changes once an epoch.
+
+    Parameters
+    ----------
+    power_t : float, default=0.5
+
+    Examples
+    --------
+    >>> from skmlp.schedules import InvScaling
+    >>> InvScaling()(50, 100, n_samples_seen=3)
+    0.5
     """
 
     power_t: float = 0.5
@@ -84,6 +114,25 @@ class Adaptive(Schedule):
     """1, divided by `plateau_factor` whenever the loss stalls, down to `min_learning_rate`.
 
     The training loop divides, because it knows the loss. Both defaults are scikit-learn's.
+
+    Parameters
+    ----------
+    plateau_factor : float, default=5.0
+        Above 1.
+    min_learning_rate : float, default=1e-6
+        Training ends when the loss stalls at this learning rate or below; at least 0.
+
+    Raises
+    ------
+    ValueError
+        For a `plateau_factor` that does not exceed 1, or a negative `min_learning_rate`.
+
+    Examples
+    --------
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.schedules import Adaptive
+    >>> MLPRegressor(learning_rate=Adaptive(plateau_factor=2.0))
+    MLPRegressor(learning_rate=Adaptive(plateau_factor=2.0, min_learning_rate=1e-06))
     """
 
     plateau_factor: float = 5.0
@@ -106,6 +155,12 @@ class Cosine(_WithHorizon):
     """Half a period of the cosine: (1 + cos(pi * t)) / 2.
 
     Loshchilov and Hutter (2017), "SGDR", without restarts.
+
+    Examples
+    --------
+    >>> from skmlp.schedules import Cosine
+    >>> [Cosine()(step, 100, 0) for step in (0, 50)]
+    [1.0, 0.5]
     """
 
     def __call__(self, step, n_steps, n_samples_seen):
@@ -117,6 +172,24 @@ class OneCycle(_WithHorizon):
     """Up from `initial_fraction` to 1 for t < `warmup_fraction`, then down to 0, both as a cosine.
 
     Smith (2018), "A disciplined approach to neural network hyper-parameters".
+
+    Parameters
+    ----------
+    warmup_fraction : float, default=0.3
+        Share of the steps on the way up, in [0, 1).
+    initial_fraction : float, default=0.04
+        Factor of the first step, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        For a `warmup_fraction` outside [0, 1), or an `initial_fraction` outside [0, 1].
+
+    Examples
+    --------
+    >>> from skmlp.schedules import OneCycle
+    >>> [round(OneCycle()(step, 100, 0), 3) for step in (0, 30, 65)]
+    [0.04, 1.0, 0.5]
     """
 
     warmup_fraction: float = 0.3
@@ -140,6 +213,12 @@ class CosLog4(_WithHorizon):
     """Four cycles of growing length: (1 - cos(2 * pi * log2(1 + 15 * t))) / 2.
 
     Holzmueller, Grinsztajn and Steinwart (2024), arXiv 2407.04491. It begins at 0, too.
+
+    Examples
+    --------
+    >>> from skmlp.schedules import CosLog4
+    >>> [round(CosLog4()(step, 150, 0), 2) for step in (0, 4, 10)]
+    [0.0, 1.0, 0.0]
     """
 
     def __call__(self, step, n_steps, n_samples_seen):

@@ -64,6 +64,11 @@ KINDS = {
         y,
     ),
     "categories": (MLPRegressor(**SMALL), pd.DataFrame({"u": X[:, 0], "level": many}), y),
+    "waves": (
+        MLPRegressor(numeric_embedding_size=2, **SMALL),
+        pd.DataFrame({"u": X[:, 0], "v": X[:, 1], "level": many}),
+        y,
+    ),
     "dropout": (MLPRegressor(dropout=0.5, **SMALL), X, y),
     "early stopping": (MLPRegressor(early_stopping=True, **SMALL), X, y),
     "encoder": (
@@ -294,6 +299,7 @@ NAMES = {
         *("weights[0]", "left[0]", "right[0]", "weights[1]", "left[1]", "right[1]"),
     ],
     "categories": ["embeddings[0]", *DENSE],
+    "waves": ["embeddings[0]", "frequencies", "phases", "mixing", "offsets", *DENSE],
     "film": ["hyper embeddings", *WRITER, *DENSE],
     "context": WRITER,
 }

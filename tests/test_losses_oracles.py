@@ -288,6 +288,12 @@ def test_weighted_quantile_ties_survive_rounding():
     assert weighted_quantile(y, 0.3, np.full(10, 0.1)) == weighted_quantile(y, 0.3) == 2.5
 
 
+@pytest.mark.parametrize("q", [-0.1, 1.1, [0.5, np.nan]])
+def test_weighted_quantile_refuses_other_levels(q):
+    with pytest.raises(ValueError, match="level between 0 and 1"):
+        weighted_quantile([1.0, 2.0], q)
+
+
 def test_weighted_quantile_shapes_follow_numpy():
     y = RNG.standard_normal((20, 3)).astype(np.float32)
     assert weighted_quantile(y[:, 0], 0.5).shape == ()

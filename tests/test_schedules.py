@@ -41,14 +41,21 @@ def test_factors_are_floats(schedule, n_steps):
 
 @pytest.mark.parametrize("schedule", ALL, ids=repr)
 def test_facts(schedule):
-    horizon = isinstance(schedule, Cosine | OneCycle | CosLog4)
-    assert schedule.needs_horizon is horizon
-    assert schedule.ends_at_zero is horizon
-    assert (schedule.plateau_factor is None) is not isinstance(schedule, Adaptive)
+    for fact in (schedule.needs_horizon, schedule.ends_at_zero):
+        assert type(fact) is bool
     if schedule.ends_at_zero:
-        assert curve(schedule, 100_000)[-1] < 1e-6
+        assert curve(schedule, 100_000)[-1] < 2e-5  # a straight line ends at 1e-5
     if not schedule.needs_horizon:
         assert schedule(3, 10, 5) == schedule(3, None, 5)
+
+
+@pytest.mark.parametrize("schedule", ALL, ids=repr)
+def test_facts_of_those_that_scikit_learn_and_realmlp_have(schedule):
+    if type(schedule) in (Cosine, OneCycle, CosLog4):
+        assert schedule.needs_horizon and schedule.ends_at_zero
+    elif type(schedule) in (Constant, InvScaling, Adaptive):
+        assert not (schedule.needs_horizon or schedule.ends_at_zero)
+        assert (schedule.plateau_factor is None) is not isinstance(schedule, Adaptive)
 
 
 @pytest.mark.parametrize("schedule", [Constant(), Adaptive()], ids=repr)

@@ -7,7 +7,10 @@ PAD = 0.1
 
 
 class Display:
-    """Contract: data in the constructor; `plot` sets `ax_` and `figure_`, and returns self."""
+    """Contract: data in the constructor; `plot` sets `ax_` and `figure_`, and returns self.
+
+    What draws raises ImportError without matplotlib.
+    """
 
     def _draw_on(self, ax, figsize=None):
         """Set `ax_` and `figure_`; axes of a new figure, of some width and height, for None."""

@@ -62,8 +62,15 @@ class _CalibrationFigure(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
+        NotFittedError
+            For an estimator that is not fitted.
         TypeError
             If no `predict_dist` is found.
+        ValueError
+            For shapes that do not match, numbers that are not finite, bad weights, or what `plot`
+            refuses.
         """
         pyplot(f"{cls.__name__}.from_estimator")
         if name is None:
@@ -110,6 +117,16 @@ class _CalibrationFigure(Display):
         Returns
         -------
         display : object
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        TypeError
+            For a `dist` without `cdf` and a length.
+        ValueError
+            For shapes that do not match, numbers that are not finite, bad weights, or what `plot`
+            refuses.
         """
         pyplot(f"{cls.__name__}.from_predictions")
         pit = pit_values(y_true, dist, random_state=random_state)
@@ -188,6 +205,7 @@ class PITDisplay(_CalibrationFigure):
         ax : matplotlib Axes, default=None
             None for those of a new figure.
         n_bins : int, default=10
+            Bars between 0 and 1.
         coverage : float, default=0.95
             Least probability that all bars of right distributions are inside the band at once, by
             binomial counts and Bonferroni's inequality.
@@ -197,6 +215,14 @@ class PITDisplay(_CalibrationFigure):
         Returns
         -------
         self : object
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        ValueError
+            If `n_bins` is not a whole number of at least 1, for a `coverage` that is not strictly
+            between 0 and 1, or for bad weights.
         """
         if not isinstance(n_bins, Integral) or n_bins < 1:
             raise ValueError(f"n_bins={n_bins!r} must be a whole number of at least 1.")
@@ -293,6 +319,13 @@ class QuantileCalibrationDisplay(_CalibrationFigure):
         Returns
         -------
         self : object
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        ValueError
+            For a `coverage` that is not strictly between 0 and 1, or for bad weights.
         """
         _check_band(coverage)
         ax = self._draw_on(ax)

@@ -116,10 +116,16 @@ class DensityDisplay(Display):
 
         Raises
         ------
-        ValueError
-            For several targets, or a feature that X does not have or that cannot be varied.
+        ImportError
+            Without matplotlib.
+        NotFittedError
+            For an estimator that is not fitted.
         TypeError
             If no `predict_dist` is found.
+        ValueError
+            For several targets, a feature that X does not have or that cannot be varied, a y of
+            another length, a `grid_resolution` below 2, a `subsample` below 1, or what `plot`
+            refuses.
         """
         pyplot(f"{cls.__name__}.from_estimator")
         X = X if hasattr(X, "columns") or hasattr(X, "toarray") else np.asarray(X)
@@ -170,6 +176,8 @@ class DensityDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         ValueError
             For several targets, an unknown kind, or coverages that are not strictly between 0 and
             1.

@@ -87,12 +87,14 @@ class EmbeddingDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         NotFittedError
             For a transformer that is not fitted.
         TypeError
             For an estimator without `transform`.
         ValueError
-            For components that do not exist, or another number of rows in y.
+            For components that do not exist, another number of rows in y, or what `plot` refuses.
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
@@ -131,8 +133,11 @@ class EmbeddingDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         ValueError
-            For components that do not exist, or another number of rows in y.
+            For components that do not exist or hold no numbers, another number of rows in y, or
+            what `plot` refuses.
         """
         pyplot(f"{cls.__name__}.from_embedding")
         Z = Z if hasattr(Z, "columns") or hasattr(Z, "toarray") else np.asarray(Z)
@@ -171,6 +176,8 @@ class EmbeddingDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         ValueError
             For another kind, or "numbers" where y has none.
         """

@@ -106,12 +106,14 @@ class LossCurveDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         NotFittedError
             For an estimator that is not fitted.
         TypeError
             For one that has no loss curve.
         ValueError
-            For one whose weights were given, and not learned.
+            For one whose weights were given, and not learned, or what `plot` refuses.
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
@@ -163,6 +165,8 @@ class LossCurveDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         ValueError
             For another scale.
         """

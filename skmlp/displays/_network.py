@@ -106,14 +106,17 @@ class NetworkDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         NotFittedError
             For an estimator that is not fitted.
         TypeError
             For one without `coefs_`.
         ValueError
             For an estimator that is not one network with fixed weights on X: with
-            ``combine_inits="average"``, with ``feature_scaling="robust"``, for an unknown task;
-            and for names that are too few or too many.
+            ``combine_inits="average"``, with ``feature_scaling="robust"``, for an unknown task; for
+            a task of an estimator that is no hypernetwork; for X of another number of features;
+            for names that are too few or too many; and for what `plot` refuses.
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
@@ -174,6 +177,8 @@ class NetworkDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         ValueError
             If `max_units` is not a whole number of at least 1.
         """

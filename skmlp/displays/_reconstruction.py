@@ -116,12 +116,15 @@ class ReconstructionDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         NotFittedError
             For an estimator that is not fitted.
         TypeError
             For one that cannot reconstruct.
         ValueError
-            For an `image_shape` of another number of pixels than there are features.
+            For an `image_shape` of another number of pixels than there are features, an
+            `n_samples` below 1, another `standardize`, or what `plot` refuses.
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
@@ -186,6 +189,8 @@ class ReconstructionDisplay(Display):
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         ValueError
             If `n_columns` is not a whole number of at least 1.
         """

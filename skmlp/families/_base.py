@@ -22,8 +22,13 @@ class Family(Loss, Law):
 
     Parameters
     ----------
-    loss : {"nll", "crps", "beta_nll"}
+    loss : {"nll", "crps", "beta_nll"}, default="nll"
         The score; one of `scores`.
+
+    Raises
+    ------
+    ValueError
+        For a `loss` that is not one of `scores`.
 
     Attributes
     ----------
@@ -34,6 +39,13 @@ class Family(Loss, Law):
         Whether y may have several columns.
     starts_optimal : tuple of str
         The scores for which `_start` gives the best constant; for the others it is sought.
+
+    Examples
+    --------
+    >>> from skmlp import DensityRegressor
+    >>> from skmlp.families import Laplace
+    >>> DensityRegressor(Laplace(loss="crps"))
+    DensityRegressor(distribution=Laplace(loss='crps', min_scale=0.001, max_scale=150.0))
     """
 
     loss: str = "nll"
@@ -50,6 +62,24 @@ class Family(Loss, Law):
             )
 
     def fitted(self, y, weight=None):
+        """The family with what it has to know of the training targets, such as a least scale.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, n_targets)
+            In y's units.
+        weight : ndarray of shape (n,) or None, default=None
+
+        Returns
+        -------
+        family : Family
+            That of `Normal` is another one for several targets.
+
+        Raises
+        ------
+        ValueError
+            For several targets, unless `several_targets`.
+        """
         if y.shape[1] > 1 and not self.several_targets:
             raise ValueError(
                 f"y has {y.shape[1]} targets, but {type(self).__name__} describes one. Use "
@@ -59,7 +89,7 @@ class Family(Loss, Law):
         return self
 
     def with_loss_of(self, other):
-        """The same family, trained by the score of another one."""
+        """The same family, trained by the score of another one, a Family with `loss`."""
         names = {"loss", "beta"} & {field.name for field in fields(self)}
         names &= {field.name for field in fields(other)}
         return replace(self, **{name: getattr(other, name) for name in names})
@@ -69,7 +99,10 @@ class Family(Loss, Law):
 
     @abstractmethod
     def held(self, raw):
-        """Raw outputs of training, (*batch, n_raw), within the bounds of the family, in float64."""
+        """Raw outputs of training, (*batch, n_raw), within the bounds of the family, in float64.
+
+        A new array of the shape of `raw`, which is not changed.
+        """
 
     def in_units(self, raw, shift, scale):
         """Law and parameters in the units of y.
@@ -80,32 +113,46 @@ class Family(Loss, Law):
             As the network puts them out.
         shift, scale : ndarray of shape (n_targets,)
             y = scale * (y of training) + shift.
+
+        Returns
+        -------
+        law : Law
+        p : dict of str to ndarray of shape (*batch, ...)
         """
         factor, offset = self.units(shift, scale)
         return self, self.params(self.held(raw) * factor + offset)
 
     @abstractmethod
     def params(self, raw):
-        """Parameters of the law for `held` raw outputs, in their units."""
+        """Parameters of the law, a dict, for `held` raw outputs (*batch, n_raw), in their units."""
 
     def constant_raw(self, n_targets):
-        """Mask of the raw outputs that shall not depend on x."""
+        """Mask, (n_raw,), of the raw outputs that shall not depend on x."""
         return np.zeros(self.n_raw(n_targets), bool)
 
     def init_gain(self, raw):
-        """Factors of the drawn weights of each output, given the constant `raw` they start from."""
+        """Factors of the drawn weights of each output, given the constant `raw` they start from.
+
+        Both have the shape (n_raw,).
+        """
         return np.ones(len(raw))
 
     def predict(self, raw):
-        """Expected value, (..., n_targets)."""
+        """Expected value, (..., n_targets), for `held` raw outputs (..., n_raw)."""
         mean = self.mean(self.params(np.asarray(raw, np.float64)))
         return mean if self.vector else mean[..., np.newaxis]
 
     def mix(self, p, weights):
-        """Law and parameters of the mixture of laws of batch (*batch, k)."""
+        """Law and parameters of the mixture of laws of batch (*batch, k), the shape of weights."""
         return Mixture(self), {"weights": weights, **p}
 
     def average(self, raw):
+        """There are none: `mix` averages distributions.
+
+        Raises
+        ------
+        NotImplementedError
+        """
         raise NotImplementedError("Mixtures of distributions have no raw outputs of their own.")
 
     def init_raw(self, y, weight=None, n_targets=None):
@@ -150,10 +197,18 @@ class LocationScale(Family):
 
     Parameters
     ----------
-    min_scale : float
-        Smallest scale, in standard deviations of y.
-    max_scale : float
-        Largest scale.
+    loss : {"nll", "crps", "beta_nll"}, default="nll"
+        The score; one of `scores`.
+    min_scale : float, default=1e-3
+        Smallest scale, in standard deviations of y. `fitted` raises it to that within the cells
+        of a grid on which y lies.
+    max_scale : float, default=150.0
+        Largest one.
+
+    Raises
+    ------
+    ValueError
+        For a `loss` that is not one of `scores`.
     """
 
     min_scale: float = 1e-3

@@ -72,15 +72,30 @@ class CountFamily(Family):
 
 @dataclass(frozen=True)
 class Poisson(CountFamily):
-    """Poisson distribution: the raw output is the logarithm of the mean.
+    """Poisson distribution: the raw output is the logarithm of the mean m.
+
+    -log p(y) = m - y log m + log y!. Domain: whole numbers from 0.
 
     Parameters
     ----------
     loss : {"nll", "crps"}, default="nll"
 
+    Raises
+    ------
+    ValueError
+        For another `loss`.
+
     References
     ----------
-    Wei and Held (2014), Calibration tests for count data, TEST 23 (for the CRPS).
+    Cameron and Trivedi (2013), Regression analysis of count data, section 3.2. Wei and Held
+    (2014), Calibration tests for count data, TEST 23 (for the CRPS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import Poisson
+    >>> Poisson().cdf({"mean": np.array([2.0])}, np.array([[0.0, 1.0]])).round(3)
+    array([[0.135, 0.406]])
     """
 
     scores = ("nll", "crps")
@@ -150,17 +165,30 @@ class Poisson(CountFamily):
 class NegativeBinomial(CountFamily):
     """Negative binomial: raw outputs are the logarithms of the mean m and of the size r.
 
-    The variance is m + m^2 / r.
+    With q = r / (r + m), p(y) = Gamma(y + r) / (Gamma(r) y!) q^r (1 - q)^y. The variance is
+    m + m^2 / r. Domain: whole numbers from 0.
 
     Parameters
     ----------
     loss : {"nll"}, default="nll"
         The CRPS, a closed form in the values, has none for the derivative in the size.
 
+    Raises
+    ------
+    ValueError
+        For another `loss`.
+
     References
     ----------
     Cameron and Trivedi (2013), Regression analysis of count data, section 3.3. Wei and Held
     (2014), Calibration tests for count data, TEST 23 (for the CRPS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import NegativeBinomial
+    >>> NegativeBinomial().var({"mean": np.array([2.0]), "size": np.array([4.0])})
+    array([3.])
     """
 
     starts_optimal = ()

@@ -19,15 +19,31 @@ LOG_SHAPE = (-7.0, 14.0)
 class Gamma(Family):
     """Gamma distribution: raw outputs are the logarithms of the mean and of the shape.
 
+    With scale = mean / shape, -log p(y) = log Gamma(shape) + shape log scale - (shape - 1) log y +
+    y / scale. Domain: y > 0.
+
     Parameters
     ----------
     loss : {"nll"}, default="nll"
         The CRPS, a closed form in the values, has none for the derivative in the shape.
 
+    Raises
+    ------
+    ValueError
+        For another `loss`.
+
     References
     ----------
     McCullagh and Nelder (1989), Generalized Linear Models, chapter 8. Scheuerer and Moeller
     (2015), Probabilistic wind speed forecasting on a grid, Ann. Appl. Stat. 9 (for the CRPS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import Gamma
+    >>> p = {"shape": np.array([2.0]), "scale": np.array([3.0])}
+    >>> Gamma().mean(p), Gamma().var(p)
+    (array([6.]), array([18.]))
     """
 
     domain = support = Interval(0, inf, False, False)

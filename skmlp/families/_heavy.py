@@ -20,6 +20,8 @@ LOG_DF = (-5.0, 8.0)
 class Laplace(LocationScale, SymmetricLaw):
     """Laplace distribution: raw outputs are the median and the logarithm of the scale b.
 
+    -log p(y) = |y - loc| / b + log(2 b). Domain: the real numbers.
+
     Parameters
     ----------
     loss : {"nll", "crps"}, default="nll"
@@ -27,6 +29,24 @@ class Laplace(LocationScale, SymmetricLaw):
         Smallest b, in standard deviations of y.
     max_scale : float, default=150.0
         Largest one.
+
+    Raises
+    ------
+    ValueError
+        For another `loss`.
+
+    References
+    ----------
+    Kotz, Kozubowski and Podgorski (2001), The Laplace distribution and generalizations,
+    Birkhaeuser. Jordan, Krueger and Lerch (2019), Evaluating probabilistic forecasts with
+    scoringRules, J. Stat. Softw. 90 (for the CRPS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import Laplace
+    >>> Laplace().var({"loc": np.array([0.0]), "scale": np.array([2.0])})  # 2 b^2
+    array([8.])
     """
 
     scores = ("nll", "crps")
@@ -96,7 +116,9 @@ class Laplace(LocationScale, SymmetricLaw):
 class StudentT(LocationScale, SymmetricLaw):
     """Student's t: raw outputs are the location, the log of the scale and that of df - 2.
 
-    Degrees of freedom stay above 2, so that there is a variance.
+    With z = (y - loc) / scale and the beta function B, -log p(y) = (df + 1) log(1 + z^2 / df) / 2 +
+    log scale + log(df) / 2 + log B(1/2, df/2). Domain: the real numbers. Degrees of freedom stay
+    above 2, so that there is a variance.
 
     Parameters
     ----------
@@ -107,11 +129,24 @@ class StudentT(LocationScale, SymmetricLaw):
     max_scale : float, default=150.0
         Largest one.
 
+    Raises
+    ------
+    ValueError
+        For another `loss`.
+
     References
     ----------
     Lange, Little and Taylor (1989), Robust statistical modeling using the t distribution, JASA
     84. Jordan, Krueger and Lerch (2019), Evaluating probabilistic forecasts with scoringRules,
     J. Stat. Softw. 90 (for the CRPS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import StudentT
+    >>> p = {"loc": np.array([0.0]), "scale": np.array([2.0]), "df": np.array([4.0])}
+    >>> StudentT().var(p)  # scale^2 df / (df - 2)
+    array([8.])
     """
 
     starts_optimal = ()

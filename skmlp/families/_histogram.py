@@ -21,6 +21,8 @@ class Histogram(Family):
     An outer bin of n rows leaves the share 1 / (n + 2) of its probability to an exponential tail
     beyond the training values, whose mean excess is the bin's width, so that no y has density 0.
     Edges are midpoints between values of y: ties can neither share bins out nor make one empty.
+    Within an inner bin, -log p(y) = log width - log probability of the bin. Domain: the real
+    numbers.
 
     Parameters
     ----------
@@ -32,15 +34,28 @@ class Histogram(Family):
     smoothing : float, default=0.8
         Standard deviation, in bins, of the normal weights by which a row of training counts for
         the neighbours of its bin as well. Not used when every bin is a single value of y.
-    edges : tuple of float
+    edges : tuple of float, default=()
         Set by `fitted`, in units of training.
-    tails : tuple of two float
+    tails : tuple of two float, default=(0.0, 0.0)
         Shares of the outer bins in the tails; set by `fitted`.
+
+    Raises
+    ------
+    ValueError
+        For another `loss` or `binning`, or `n_bins` below 1.
 
     References
     ----------
     Imani and White (2018), Improving regression performance with distributional losses, ICML (for
     the smoothing). Gneiting and Raftery (2007), JASA 102 (for the CRPS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import Histogram
+    >>> halves = Histogram(edges=(0.0, 1.0, 3.0))
+    >>> halves.logpdf({"probability": np.array([[0.5, 0.5]])}, np.array([[0.5, 2.0]])).round(3)
+    array([[-0.693, -1.386]])
     """
 
     n_bins: int = 20

@@ -32,6 +32,15 @@ class Law(ABC):
         Whether y has several targets; see `VectorLaw`.
     n_core_axes : dict
         How many axes parameters have after those of the batch; 0 for those not named.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import Normal
+    >>> p = {"loc": np.array([0.0, 5.0]), "scale": np.array([1.0, 2.0])}
+    >>> Normal().cdf(p, np.array([[0.0], [9.0]])).round(3)
+    array([[0.5  ],
+           [0.977]])
     """
 
     support = Interval(-inf, inf, False, False)
@@ -40,34 +49,34 @@ class Law(ABC):
     n_core_axes = {}
 
     def batch(self, p):
-        """Shape of the batch."""
+        """Shape of the batch, a tuple."""
         name, value = next(iter(p.items()))
         return value.shape[: value.ndim - self.n_core_axes.get(name, 0)]
 
     @abstractmethod
     def logpdf(self, p, y):
-        """Logarithm of the density, or of the probability of whole numbers."""
+        """Logarithm of the density at y, or of the probability of whole numbers, (*batch, m)."""
 
     @abstractmethod
     def cdf(self, p, y):
-        """Probability of values up to y."""
+        """Probability of values up to y, (*batch, m)."""
 
     def sf(self, p, y):
-        """Probability of values above y."""
+        """Probability of values above y, (*batch, m)."""
         return 1.0 - self.cdf(p, y)
 
     def logcdf(self, p, y):
-        """Logarithm of `cdf`."""
+        """Logarithm of `cdf`, (*batch, m)."""
         with np.errstate(divide="ignore"):
             return np.log(self.cdf(p, y))
 
     def below(self, p, y):
-        """Probability of values less than y."""
+        """Probability of values less than y, (*batch, m)."""
         return self.cdf(p, np.ceil(y) - 1.0) if self.discrete else self.cdf(p, y)
 
     @abstractmethod
     def ppf(self, p, q):
-        """Quantiles: the smallest y with a `cdf` of at least q; q has the shape of points."""
+        """Quantiles, (*batch, m): the smallest y with a `cdf` of at least q, of that shape too."""
 
     def _search(self, p, q, low, high):
         """Quantiles between bounds, by bisection."""
@@ -76,14 +85,14 @@ class Law(ABC):
 
     @abstractmethod
     def mean(self, p):
-        """Expected value."""
+        """Expected value, (*batch,)."""
 
     @abstractmethod
     def var(self, p):
-        """Variance."""
+        """Variance, (*batch,)."""
 
     def median(self, p):
-        """Quantile of level 1/2."""
+        """Quantile of level 1/2, (*batch,)."""
         return self.ppf(p, np.array([0.5]))[..., 0]
 
     def landmarks(self, p):
@@ -91,7 +100,7 @@ class Law(ABC):
         return self.ppf(p, np.broadcast_to(LEVELS, (*self.batch(p), len(LEVELS))))
 
     def mode(self, p):
-        """Where the density is largest."""
+        """Where the density is largest, (*batch,)."""
         if self.discrete:
             y = self._cells(p)[..., :-1]
             best = self.logpdf(p, y).argmax(axis=-1)[..., np.newaxis]
@@ -100,16 +109,19 @@ class Law(ABC):
         return argmax(lambda y: self.logpdf(p, y), points)
 
     def skewness(self, p):
-        """Third central moment over the third power of the standard deviation."""
+        """Third central moment over the third power of the standard deviation, (*batch,)."""
         mean, sd = self.mean(p)[..., np.newaxis], np.sqrt(self.var(p))[..., np.newaxis]
         return self.expect(p, lambda y: ((y - mean) / sd) ** 3)
 
     def entropy(self, p):
-        """Expected value of minus `logpdf`, in nats."""
+        """Expected value of minus `logpdf`, in nats, (*batch,)."""
         return self.expect(p, lambda y: -np.maximum(self.logpdf(p, y), -1e300))
 
     def expect(self, p, function):
-        """Expected value of a function of points."""
+        """Expected value, (*batch,), of a function that maps points (*batch, m) to as many values.
+
+        By quadrature between the `landmarks`, or a sum over whole numbers.
+        """
         if self.discrete:
             edges = self._cells(p)
             mass = np.diff(self.cdf(p, edges - 1.0))
@@ -132,11 +144,14 @@ class Law(ABC):
         return np.sort(np.concatenate([edges, edges + 1.0], axis=-1), axis=-1)
 
     def sample(self, p, n, rng):
-        """Random values of shape (*batch, n)."""
+        """Random values of shape (*batch, n), by a numpy.random.Generator `rng`."""
         return self.ppf(p, rng.random((*self.batch(p), n)))
 
     def crps(self, p, y):
-        """Continuous ranked probability score, the integral of (cdf - [value >= y])^2."""
+        """Continuous ranked probability score, the integral of (cdf - [value >= y])^2, (*batch, m).
+
+        In the units of y; lower is better.
+        """
         if self.discrete:
             return self._discrete_crps(p, y)
         landmarks, y = self.landmarks(p), np.asarray(y, np.float64)
@@ -168,10 +183,16 @@ class Law(ABC):
         return scores
 
     def crps_of_mixture(self, p, weights, y):
-        """`crps` of the mixture of laws of batch (*batch, k), or None without a closed form."""
+        """`crps`, (*batch, m), of the mixture of laws of batch (*batch, k) with `weights` of it.
+
+        None without a closed form.
+        """
 
     def about(self, p, center, factor):
-        """Parameters of center + factor * (value - center), or None where there are none."""
+        """Parameters of center + factor * (value - center), or None where there are none.
+
+        `center` and `factor` have the shape (*batch,), of several targets (*batch, n_targets).
+        """
 
     def to_scipy(self, p):
         """The distribution of one row (a batch of shape (1,)) as scipy.stats has it."""
@@ -185,17 +206,26 @@ class VectorLaw(Law):
 
     Points and all results but densities have an axis for targets after those of the batch. What is
     not joint is computed of each target by itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import MultivariateNormal
+    >>> p = {"loc": np.array([[0.0, 1.0]]), "scale_tril": np.array([[[1.0, 0.0], [1.0, 1.0]]])}
+    >>> law, own = MultivariateNormal().marginal(p, 1)
+    >>> law.mean(own)
+    array([1.])
     """
 
     vector = True
 
     @abstractmethod
     def n_targets_of(self, p):
-        """Number of targets."""
+        """Number of targets, an int."""
 
     @abstractmethod
     def marginal(self, p, j):
-        """Law and parameters of target j alone."""
+        """Law of one target, and its parameters, for target j, from 0, alone."""
 
     @abstractmethod
     def cov(self, p):
@@ -203,7 +233,10 @@ class VectorLaw(Law):
 
     @abstractmethod
     def conditional(self, p, given):
-        """Parameters of the other targets, given values (*batch,) of those that `given` names."""
+        """Parameters of the other targets, in their order, when some are known.
+
+        `given` is a dict of values (*batch,) by the numbers of the known targets.
+        """
 
     def var(self, p):
         return np.diagonal(self.cov(p), axis1=-2, axis2=-1).copy()

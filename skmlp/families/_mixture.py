@@ -12,11 +12,24 @@ class Mixture(Law):
     Parameters
     ----------
     component : Law
+        Of the parts, which differ in their parameters only.
 
     Notes
     -----
     `p` has "weights" of shape (*batch, k), which sum to 1, and the parameters of the components,
     whose batch is (*batch, k).
+
+    References
+    ----------
+    McLachlan and Peel (2000), Finite mixture models, Wiley.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import Mixture, Poisson
+    >>> p = {"weights": np.array([[0.5, 0.5]]), "mean": np.array([[1.0, 3.0]])}
+    >>> Mixture(Poisson()).mean(p)
+    array([2.])
     """
 
     def __init__(self, component):
@@ -34,11 +47,14 @@ class Mixture(Law):
         return p["weights"].shape[:-1]
 
     def parts(self, p):
-        """Parameters of the components."""
+        """Parameters of the components, a dict: those of the mixture without "weights"."""
         return {name: value for name, value in p.items() if name != "weights"}
 
     def mix(self, p, weights):
-        """The mixture of mixtures is one of their components."""
+        """Law and parameters of the mixture of mixtures, which is one of all their components.
+
+        The batch of `p` is (*batch, k), and so is the shape of `weights`.
+        """
         all_weights = weights[..., np.newaxis] * p["weights"]
         flat = {
             name: value.reshape(*weights.shape[:-1], -1, *value.shape[weights.ndim + 1 :])

@@ -83,26 +83,41 @@ class MultivariateNormal(Family, VectorLaw):
     """Normal distribution of several targets, with a mean and a covariance matrix that depend on x.
 
     Raw outputs are the means and the lower triangular factor U of the precision matrix U'U: the
-    logarithms of its diagonal, then what is below. -log p = |U (y - mean)|^2 / 2 - sum of log
-    U_ii + constant.
+    logarithms of its diagonal, then what is below. -log p(y) = |U (y - mean)|^2 / 2 - sum of log
+    U_ii + n_targets log(2 pi) / 2. Domain: the real numbers.
 
     Parameters
     ----------
+    loss : {"nll"}, default="nll"
     covariance_type : {"full", "diag", "spherical", "tied"}, default="full"
         "tied" is a full matrix that does not depend on x; "spherical" is one variance, in the units
         of y, for all targets.
-    min_scale : float, default=1e-3
+    min_scale : float or tuple of float, default=1e-3
         Smallest conditional standard deviation of a target given those before it, in standard
-        deviations of the target.
-    max_scale : float, default=150.0
+        deviations of the target; one each in a tuple.
+    max_scale : float or tuple of float, default=150.0
         Largest one.
     n_targets : int, default=2
         Set by `fitted`.
+
+    Raises
+    ------
+    ValueError
+        For another `loss` or `covariance_type`.
 
     References
     ----------
     Williams (1996), Using neural networks to model conditional multivariate densities, Neural
     Computation 8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import MultivariateNormal
+    >>> p = {"loc": np.array([[0.0, 1.0]]), "scale_tril": np.array([[[1.0, 0.0], [1.0, 1.0]]])}
+    >>> MultivariateNormal().cov(p)
+    array([[[1., 1.],
+            [1., 2.]]])
     """
 
     covariance_type: str = "full"
@@ -280,7 +295,10 @@ class MultivariateNormal(Family, VectorLaw):
         return {"loc": loc[..., rest] + step[..., 0], "scale_tril": factor[..., k:, k:]}
 
     def evidence(self, p, given):
-        """Logarithm of the density of the targets that `given` names, at its values."""
+        """Logarithm, (*batch,), of the density of the targets that `given` names, at its values.
+
+        `given` is as for `conditional`.
+        """
         known = np.array(list(given))
         cov, loc = self.cov(p)[..., known[:, np.newaxis], known], p["loc"][..., known]
         values = np.stack([np.broadcast_to(v, loc.shape[:-1]) for v in given.values()], axis=-1)

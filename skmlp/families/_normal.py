@@ -20,7 +20,8 @@ MAX_MU = 30.0
 class Normal(LocationScale, NormalLaw):
     """Normal distribution: raw outputs are the mean and the logarithm of the standard deviation.
 
-    For several targets it becomes the `MultivariateNormal`.
+    -log p(y) = (y - loc)^2 / (2 scale^2) + log scale + log(2 pi) / 2. Domain: the real numbers. For
+    several targets it becomes the `MultivariateNormal`.
 
     Parameters
     ----------
@@ -37,11 +38,24 @@ class Normal(LocationScale, NormalLaw):
     covariance_type : {"full", "diag", "spherical", "tied"}, default="full"
         Of several targets; "tied" is a covariance that does not depend on x.
 
+    Raises
+    ------
+    ValueError
+        For another `loss`.
+
     References
     ----------
     Nix and Weigend (1994), Estimating the mean and variance of the target probability
     distribution, ICNN. Gneiting and Raftery (2007), Strictly proper scoring rules, prediction,
     and estimation, JASA 102.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import Normal
+    >>> p = {"loc": np.array([0.0]), "scale": np.array([2.0])}
+    >>> Normal().logpdf(p, np.array([[0.0, 2.0]])).round(3)
+    array([[-1.612, -2.112]])
     """
 
     beta: float = 0.5
@@ -54,6 +68,24 @@ class Normal(LocationScale, NormalLaw):
         return self.loss == "nll"
 
     def fitted(self, y, weight=None):
+        """The family with what it has to know of the training targets.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, n_targets)
+            In y's units.
+        weight : ndarray of shape (n,) or None, default=None
+
+        Returns
+        -------
+        family : Normal or MultivariateNormal
+            The second for several targets.
+
+        Raises
+        ------
+        ValueError
+            For several targets with a loss other than "nll", or an unknown `covariance_type`.
+        """
         if y.shape[1] == 1:
             return super().fitted(y, weight)
         if self.loss != "nll":
@@ -111,6 +143,8 @@ def _normal_nll(raw, residual, loss, grad, work):
 class LogNormal(LocationScale):
     """Lognormal distribution: raw outputs are mean and log standard deviation of log y.
 
+    -log p(y) = (log y - mu)^2 / (2 sigma^2) + log(sigma y) + log(2 pi) / 2. Domain: y > 0.
+
     Parameters
     ----------
     loss : {"nll", "crps"}, default="nll"
@@ -119,10 +153,22 @@ class LogNormal(LocationScale):
     max_scale : float, default=10.0
         Largest one, so that the mean exp(mu + sigma^2 / 2) stays within float32.
 
+    Raises
+    ------
+    ValueError
+        For another `loss`.
+
     References
     ----------
     Crow and Shimizu (1988), Lognormal distributions. Baran and Lerch (2015), Log-normal
     distribution based EMOS models, Q. J. R. Meteorol. Soc. 141 (for the CRPS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import LogNormal
+    >>> LogNormal().mean({"mu": np.array([0.0]), "sigma": np.array([1.0])}).round(3)
+    array([1.649])
     """
 
     max_scale: float = 10.0

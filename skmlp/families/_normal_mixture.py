@@ -24,20 +24,38 @@ from ._symmetric import HALF_LOG_2PI, NormalLaw, normal_spread
 class NormalMixture(Family, Mixture):
     """Mixture of normal distributions: raw outputs are logits, means and logarithms of scales.
 
+    -log p(y) = -log sum_k w_k N(y; loc_k, scale_k^2), w the softmax of the logits and N the normal
+    density. Domain: the real numbers.
+
     Parameters
     ----------
     loss : {"nll", "crps"}, default="nll"
     n_mixture_components : int, default=5
+        Number of components, at least 1.
     min_scale : float, default=0.01
         Smallest standard deviation of a component, in those of y. It is raised to that within the
         cells of a grid on which y lies, lest components shrink to its values.
     max_scale : float, default=150.0
         Largest one.
 
+    Raises
+    ------
+    ValueError
+        For another `loss`, or `n_mixture_components` below 1.
+
     References
     ----------
     Bishop (1994), Mixture density networks, NCRG/94/004. Grimit et al. (2006), The continuous
     ranked probability score for circular variables, Q. J. R. Meteorol. Soc. 132 (for the CRPS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import NormalMixture
+    >>> p = {"weights": [[0.25, 0.75]], "loc": [[0.0, 4.0]], "scale": [[1.0, 1.0]]}
+    >>> p = {name: np.array(value) for name, value in p.items()}
+    >>> NormalMixture().mean(p), NormalMixture().var(p)
+    (array([3.]), array([4.]))
     """
 
     n_mixture_components: int = 5

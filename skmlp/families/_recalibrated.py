@@ -27,6 +27,14 @@ class Recalibrated(Law):
     Dawid (1984), Present position and potential developments, J. R. Stat. Soc. A 147. Kuleshov,
     Fenner and Ermon (2018), Accurate uncertainties for deep learning using calibrated
     regression, ICML.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.families import Normal, Recalibrated
+    >>> law = Recalibrated(Normal(), [0.0, 0.5, 1.0], [0.0, 0.8, 1.0])
+    >>> law.cdf({"loc": np.array([3.0]), "scale": np.array([1.0])}, np.array([[3.0]]))
+    array([[0.8]])
     """
 
     def __init__(self, law, ranks, levels):
@@ -35,9 +43,22 @@ class Recalibrated(Law):
 
     @staticmethod
     def fit(law, p, y, weight):
-        """Ranks and levels such that G of the ranks of y, (n, 1), is about uniform.
+        """Ranks and levels such that G of the ranks of y is about uniform.
 
         Of counts, whose ranks are intervals, strata of the interval stand for them.
+
+        Parameters
+        ----------
+        law : Law
+        p : dict of str to ndarray
+            Its parameters, for a batch of n rows.
+        y : ndarray of shape (n, 1)
+        weight : ndarray of shape (n,)
+
+        Returns
+        -------
+        ranks, levels : ndarray of shape (k,)
+            As the constructor takes them.
         """
         low, high = law.below(p, y), law.cdf(p, y)
         if law.discrete:

@@ -14,7 +14,23 @@ ABSENT = 1e-6
 
 @dataclass(frozen=True)
 class Interval:
-    """The real numbers between `low` and `high`."""
+    """The real numbers between `low` and `high`.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends, which may be infinite.
+    low_inclusive, high_inclusive : bool
+        Whether the ends belong to it.
+
+    Examples
+    --------
+    >>> from skmlp.losses import Interval
+    >>> print(Interval(0, 1, True, False))
+    [0, 1)
+    >>> Interval(0, 1, True, False).contains([0.0, 1.0])
+    array([ True, False])
+    """
 
     low: float
     high: float
@@ -22,7 +38,16 @@ class Interval:
     high_inclusive: bool
 
     def contains(self, y):
-        """Whether each entry of y lies in the interval; NaN does not."""
+        """Whether each entry of y lies in the interval; NaN does not.
+
+        Parameters
+        ----------
+        y : array-like
+
+        Returns
+        -------
+        inside : ndarray of bool of the shape of y
+        """
         y = np.asarray(y)
         above = y >= self.low if self.low_inclusive else y > self.low
         below = y <= self.high if self.high_inclusive else y < self.high
@@ -49,6 +74,16 @@ class Loss(ABC):
         Whether the gradient is continuous in g.
     init_is_optimal : bool
         Whether no constant has a lower mean loss than `init_raw`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import SquaredError
+    >>> y, raw = np.array([[1.0], [2.0]]), np.array([[[3.0], [2.0]]])
+    >>> loss, grad = np.empty((1, 2)), np.empty((1, 2, 1))
+    >>> SquaredError().loss_grad(y, raw, loss, grad, lambda key, *array: np.empty(*array))
+    >>> loss, grad.ravel()
+    (array([[2., 0.]]), array([2., 0.]))
     """
 
     domain = Interval(-inf, inf, False, False)
@@ -66,11 +101,21 @@ class Loss(ABC):
         """What a negative log-likelihood is multiplied by in this loss, given its mean over rows.
 
         1 for losses that are one; the variance of the noise for squared errors, and so on.
+
+        Parameters
+        ----------
+        mean : float
+            Mean of the loss over rows, summed over targets.
+        n_targets : int
+
+        Returns
+        -------
+        dispersion : float
         """
         return 1.0
 
     def n_raw(self, n_targets):
-        """Width of the output layer for so many targets (for multiclass losses: classes)."""
+        """Width of the output layer, an int, for so many targets (multiclass losses: classes)."""
         return n_targets
 
     def init_raw(self, y, weight=None, n_targets=None):
@@ -109,11 +154,33 @@ class Loss(ABC):
         """
 
     def fitted(self, y, weight=None):
-        """The loss with what it has to know of the training targets, which are in y's units."""
+        """The loss with what it has to know of the training targets.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, n_targets)
+            In y's units.
+        weight : ndarray of shape (n,) or None
+
+        Returns
+        -------
+        loss : Loss
+            The same, if there is nothing to know.
+        """
         return self
 
     def moved(self, ratio):
-        """The loss for targets whose unit has been divided by `ratio`, (n_targets,) or a float."""
+        """The loss for targets whose unit has been divided by a ratio.
+
+        Parameters
+        ----------
+        ratio : ndarray of shape (n_targets,) or float
+
+        Returns
+        -------
+        loss : Loss
+            The same, if it has no parameter in that unit.
+        """
         return self
 
     def units(self, shift, scale):
@@ -130,7 +197,17 @@ class Loss(ABC):
         return scale, shift
 
     def predict(self, raw):
-        """Inverse link, as a new array."""
+        """Inverse link.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (..., n_raw)
+
+        Returns
+        -------
+        prediction : ndarray of shape (..., n_raw)
+            New; in the units of y if `raw` is for them (see `units`).
+        """
         return np.array(raw)
 
     def average(self, raw):
@@ -143,6 +220,11 @@ class Loss(ABC):
         Returns
         -------
         raw : ndarray of shape (rows, n_raw)
+
+        Raises
+        ------
+        NotImplementedError
+            For a `link` other than the identity, unless the loss has an `average` of its own.
         """
         if self.link != "identity":
             raise NotImplementedError(

@@ -25,6 +25,11 @@ class ClassificationLoss(Loss):
 class LogLoss(ClassificationLoss):
     """Contract of the negative log-likelihoods, with targets (1 - eps) y + eps / n_classes.
 
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        eps, in [0, 1).
+
     References
     ----------
     Szegedy et al. (2016), Rethinking the inception architecture for computer vision, CVPR
@@ -40,7 +45,7 @@ class LogLoss(ClassificationLoss):
 
     @abstractmethod
     def log_proba(self, raw):
-        """Logarithm of `predict`, finite for finite raw outputs."""
+        """Logarithm of `predict`, of its shape, finite for finite raw outputs."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,22 @@ class BinaryLogLoss(LogLoss, ElementwiseLoss):
     """log(1 + exp(g)) - y g for y in {0, 1}, summed over labels; g is the log odds of y = 1.
 
     Domain: 0 and 1. Inverse link: logistic. ``log_proba(-raw)`` is log P(0).
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        eps, if y is to be trained as (1 - eps) y + eps / 2.
+
+    References
+    ----------
+    Bishop (2006), Pattern Recognition and Machine Learning, section 4.3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import BinaryLogLoss
+    >>> BinaryLogLoss().predict(np.log([1.0, 3.0])).round(3)
+    array([0.5 , 0.75])
     """
 
     domain = Interval(0, 1, True, True)
@@ -85,6 +106,22 @@ class SoftmaxLogLoss(LogLoss):
     """log sum_c exp(g_c) - g_y for y in {0, ..., n_classes - 1}.
 
     Domain: class codes. Inverse link: softmax.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        eps, if the true class is to have the target 1 - eps + eps / n_classes, others the rest.
+
+    References
+    ----------
+    Bishop (2006), Pattern Recognition and Machine Learning, section 4.3.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import SoftmaxLogLoss
+    >>> SoftmaxLogLoss().predict(np.log([1.0, 3.0])).round(3)
+    array([0.25, 0.75])
     """
 
     link = "softmax"
@@ -111,6 +148,11 @@ class MarginLoss(ClassificationLoss):
     """Contract of the losses that vanish once the true class leads by `margin`.
 
     They give decision values, no probabilities, and start from zero.
+
+    Parameters
+    ----------
+    margin : float, default=1.0
+        In units of the raw outputs.
     """
 
     margin: float = 1.0
@@ -129,9 +171,24 @@ class Hinge(MarginLoss, ElementwiseLoss):
 
     Domain: 0 and 1. Inverse link: identity.
 
+    Parameters
+    ----------
+    margin : float, default=1.0
+        In units of the raw outputs.
+
     References
     ----------
     Cortes and Vapnik (1995), Support-vector networks, Machine Learning 20.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import Hinge
+    >>> y, raw = np.array([[1.0], [0.0]]), np.array([[[0.25], [0.25]]])
+    >>> loss, grad = np.empty((1, 2)), np.empty((1, 2, 1))
+    >>> Hinge().loss_grad(y, raw, loss, grad, lambda key, *array: np.empty(*array))
+    >>> loss
+    array([[0.75, 1.25]])
     """
 
     domain = Interval(0, 1, True, True)
@@ -154,10 +211,25 @@ class CrammerSinger(MarginLoss):
     Domain: class codes. Inverse link: identity. Classes that tie for the maximum share the
     gradient.
 
+    Parameters
+    ----------
+    margin : float, default=1.0
+        In units of the raw outputs.
+
     References
     ----------
     Crammer and Singer (2001), On the algorithmic implementation of multiclass kernel-based vector
     machines, JMLR 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import CrammerSinger
+    >>> y, raw = np.array([0]), np.array([[[1.0, 0.5, 0.25]]])
+    >>> loss, grad = np.empty((1, 1)), np.empty((1, 1, 3))
+    >>> CrammerSinger().loss_grad(y, raw, loss, grad, lambda key, *array: np.empty(*array))
+    >>> loss
+    array([[0.5]])
     """
 
     def loss_grad(self, y, raw, loss, grad, work):
@@ -186,9 +258,24 @@ class WestonWatkins(MarginLoss):
 
     Domain: class codes. Inverse link: identity.
 
+    Parameters
+    ----------
+    margin : float, default=1.0
+        In units of the raw outputs.
+
     References
     ----------
     Weston and Watkins (1999), Support vector machines for multi-class pattern recognition, ESANN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import WestonWatkins
+    >>> y, raw = np.array([0]), np.array([[[1.0, 0.5, 0.25]]])
+    >>> loss, grad = np.empty((1, 1)), np.empty((1, 1, 3))
+    >>> WestonWatkins().loss_grad(y, raw, loss, grad, lambda key, *array: np.empty(*array))
+    >>> loss
+    array([[0.75]])
     """
 
     def loss_grad(self, y, raw, loss, grad, work):

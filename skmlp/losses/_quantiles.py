@@ -14,12 +14,18 @@ def weighted_quantile(y, q, weight=None):
     y : array-like of shape (n,) or (n, k)
     q : float or array-like of floats
         Levels from 0 to 1.
-    weight : array-like of shape (n,) or None
+    weight : array-like of shape (n,) or None, default=None
+        Not negative, and not all zero.
 
     Returns
     -------
     quantiles : ndarray of shape (*q.shape, *y.shape[1:])
-        In float64.
+        In float64 and the units of y.
+
+    Raises
+    ------
+    ValueError
+        For a level outside 0 and 1.
 
     References
     ----------
@@ -32,6 +38,8 @@ def weighted_quantile(y, q, weight=None):
     3.0
     """
     y, q = np.asarray(y, np.float64), np.asarray(q, np.float64)
+    if not np.all((q >= 0.0) & (q <= 1.0)):
+        raise ValueError(f"q={q.tolist()!r} must be a level between 0 and 1, or several of them.")
     weight = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
     y, weight = y[weight > 0], weight[weight > 0]
     columns = y.reshape(len(y), -1).T

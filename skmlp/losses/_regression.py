@@ -18,6 +18,17 @@ class SquaredError(ElementwiseLoss):
     """(g - y)^2 / 2, whose minimiser is the mean.
 
     Domain: the real numbers. Inverse link: identity.
+
+    References
+    ----------
+    Bishop (2006), Pattern Recognition and Machine Learning, section 1.5.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import SquaredError
+    >>> SquaredError().init_raw(np.array([[1.0], [2.0], [6.0]]))
+    array([3.])
     """
 
     def dispersion(self, mean, n_targets):
@@ -37,6 +48,17 @@ class AbsoluteError(ElementwiseLoss):
     """|g - y|, whose minimiser is the median.
 
     Domain: the real numbers. Inverse link: identity.
+
+    References
+    ----------
+    Bishop (2006), Pattern Recognition and Machine Learning, section 1.5.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import AbsoluteError
+    >>> AbsoluteError().init_raw(np.array([[1.0], [2.0], [6.0]]))
+    array([2.])
     """
 
     smooth = False
@@ -57,12 +79,24 @@ class AbsoluteError(ElementwiseLoss):
 class Huber(ElementwiseLoss):
     """r^2 / 2 for |r| <= delta, delta (|r| - delta / 2) beyond, with r = g - y.
 
-    Domain: the real numbers. Inverse link: identity. The default delta = 1.35 (residual standard
-    deviations) is 95 % efficient for normal errors.
+    Domain: the real numbers. Inverse link: identity.
+
+    Parameters
+    ----------
+    delta : float, default=1.35
+        In the unit of training, which is the standard deviation of y when y is scaled. (With 1.35
+        standard deviations of the residuals it would be 95 % efficient for normal errors.)
 
     References
     ----------
     Huber (1964), Robust estimation of a location parameter, Ann. Math. Statist. 35.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import Huber
+    >>> Huber().init_raw(np.array([[1.0], [2.0], [6.0]])).round(3)
+    array([2.175])
     """
 
     delta: float = 1.35
@@ -88,11 +122,28 @@ class Quantile(ElementwiseLoss):
     Domain: the real numbers. Inverse link: identity; several quantiles of one target are summed,
     and sorted when predicting, so that they never cross.
 
+    Parameters
+    ----------
+    quantile : float or tuple of float, default=0.5
+        Level q, strictly between 0 and 1, or several in increasing order.
+
+    Raises
+    ------
+    ValueError
+        For a `quantile` that is nothing of the kind.
+
     References
     ----------
     Koenker and Bassett (1978), Regression quantiles, Econometrica 46.
     Chernozhukov, Fernandez-Val and Galichon (2010), Quantile and probability curves without
     crossing, Econometrica 78.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import Quantile
+    >>> Quantile((0.25, 0.75)).init_raw(np.array([[1.0], [2.0], [6.0]]))
+    array([1., 6.])
     """
 
     quantile: float | tuple = 0.5
@@ -114,6 +165,21 @@ class Quantile(ElementwiseLoss):
             object.__setattr__(self, "quantile", tuple(map(float, self.quantile)))
 
     def n_raw(self, n_targets):
+        """Width of the output layer, an int: one output for each target, or for each level.
+
+        Parameters
+        ----------
+        n_targets : int
+
+        Returns
+        -------
+        n_raw : int
+
+        Raises
+        ------
+        ValueError
+            For several levels of several targets.
+        """
         if np.ndim(self.quantile) == 0:
             return n_targets
         if n_targets > 1:
@@ -146,6 +212,13 @@ class LogCosh(ElementwiseLoss):
     ----------
     Green (1990), Bayesian reconstructions from emission tomography data using a modified EM
     algorithm, IEEE Trans. Med. Imaging 9.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import LogCosh
+    >>> LogCosh().init_raw(np.array([[1.0], [2.0], [6.0]])).round(1)
+    array([2.2])
     """
 
     def dispersion(self, mean, n_targets):
@@ -191,6 +264,17 @@ class Poisson(LogMeanLoss):
     """Half the Poisson deviance, y log(y / mu) - y + mu with mu = exp(g).
 
     Domain: y >= 0. Inverse link: exp.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized Linear Models, section 2.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import Poisson
+    >>> np.exp(Poisson().init_raw(np.array([[1.0], [2.0], [6.0]]))).round(6)
+    array([3.])
     """
 
     domain = Interval(0, inf, True, False)
@@ -213,6 +297,17 @@ class Gamma(LogMeanLoss):
     """Half the gamma deviance, y / mu - 1 - log(y / mu) with mu = exp(g).
 
     Domain: y > 0. Inverse link: exp.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized Linear Models, section 2.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import Gamma
+    >>> np.exp(Gamma().init_raw(np.array([[1.0], [2.0], [6.0]]))).round(6)
+    array([3.])
     """
 
     domain = Interval(0, inf, False, False)
