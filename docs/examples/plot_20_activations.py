@@ -41,12 +41,14 @@ def gradient_norms(activation, gain, depth=20, width=100):
 
 
 BLUE, RED = "#3b6ea5", "#c2504a"
-figure = plt.figure(figsize=(11, 7.2), layout="constrained")
+COLUMNS = 5
+rows = -(-(len(ACTIVATIONS) + 2) // COLUMNS)  # the panel of gradients is two wide at least
+figure = plt.figure(figsize=(11, 2.4 * rows), layout="constrained")
 figure.suptitle("Activations (blue) and their derivatives (red)")
-grid = figure.add_gridspec(3, 5)
+grid = figure.add_gridspec(rows, COLUMNS)
 for place, (name, kind) in enumerate(ACTIVATIONS.items()):
     activation = kind()
-    axes = figure.add_subplot(grid[divmod(place, 5)])
+    axes = figure.add_subplot(grid[divmod(place, COLUMNS)])
     axes.axhline(0, color="0.8", linewidth=0.8)
     axes.axvline(0, color="0.8", linewidth=0.8)
     axes.plot(z, activation(z), color=BLUE, linewidth=2)
@@ -57,7 +59,7 @@ for place, (name, kind) in enumerate(ACTIVATIONS.items()):
     axes.set(title=name, xlim=(-4, 4), ylim=(-2, 3), xticks=[-3, 0, 3], yticks=[-1, 0, 1, 2])
     axes.tick_params(labelsize=8)
 
-axes = figure.add_subplot(grid[2, 3:])
+axes = figure.add_subplot(grid[-1, max(0, len(ACTIVATIONS) - COLUMNS * (rows - 1)) :])
 ways = {"logistic, gain 1": ("logistic", 1.0), "logistic": ("logistic", None)}
 ways |= {name: (name, None) for name in ("tanh", "relu", "selu")}
 for label, (name, gain) in ways.items():
