@@ -95,8 +95,9 @@ def main():
     titles = "".join(f"{title:>18}" for title in ("scikit-learn", "with scaler", "skmlp"))
     print(f"{'data set':<20}{'X':>9}  {'score':<8}{titles}")
     with warnings.catch_warnings():
-        # The defaults stop after 200 epochs, converged or not. Here both libraries get just that,
-        # so the advice to train longer would only break up the table. Other warnings are shown.
+        # scikit-learn's defaults stop after 200 epochs, converged or not, and so do skmlp's with
+        # fewer than 500 rows. The advice to train longer would only break up the table. Other
+        # warnings are shown.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for task in load_tasks():
             print(table_row(task), flush=True)

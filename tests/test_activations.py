@@ -169,7 +169,13 @@ def test_extremes_are_finite(activation, dtype):
     for result in results[: 2 if activation.piecewise_linear else 3]:
         assert result.dtype == dtype
         assert np.isfinite(result).all()
-    np.testing.assert_allclose(activation.derivative([1e4]), activation.derivative([50.0]))
+
+
+@pytest.mark.parametrize("activation", ALL, ids=repr)
+def test_derivative_is_right_far_out(activation):
+    z, h = np.array([-1e4, -150.0, 150.0, 1e4]), 1e-3
+    difference = (activation(z + h) - activation(z - h)) / (2 * h)
+    np.testing.assert_allclose(activation.derivative(z), difference, atol=1e-6)
 
 
 @pytest.mark.parametrize("activation", ALL, ids=repr)
