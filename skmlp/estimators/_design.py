@@ -133,6 +133,23 @@ class Design:
             self.expansion.write(self.features, rows, out)
         return out
 
+    def affine(self, ends):
+        """Scaling of all columns that the network sees, in its order, as far as it is affine.
+
+        `ends` are the numbers of each category that -1 and +1 stand for, equal for a constant.
+        """
+        features = self.features
+        if not ends:
+            return features
+        low, high = np.transpose(ends)
+        half, n = (high - low) / 2.0, len(self.expansion.numeric)
+        # What is divided by infinity counts for nothing.
+        half[half == 0.0] = np.inf
+        shift = np.zeros(n) if features.shift is None else features.shift
+        scale = np.ones(n) if features.scale is None else features.scale
+        both = np.r_[shift, (low + high) / 2.0], np.r_[scale, half]
+        return FEATURE_SCALINGS["standard"](*both)
+
     def places(self, columns):
         """Columns of what the network sees that stem from some columns of X."""
         if self.expansion is None:

@@ -10,6 +10,9 @@ from scipy.sparse import issparse
 from .._engine.batches import MappedRows, gather
 from ._moments import row_blocks
 
+# Floats hold all whole numbers up to here.
+LARGEST_CODE = 2.0**53
+
 
 class Selected:
     """Some columns of an array, taken rows by rows so that a memory map is not loaded whole."""
@@ -72,11 +75,11 @@ class Sign(Category):
 
     def write(self, x, out):
         out[...] = 0.0
+        if len(self.values) + self.missing < 2:
+            return  # a constant
         for sign, value in zip((1.0, -1.0), self.values[::-1], strict=False):
             out[x == value, 0] = sign
-        if len(self.values) == 1 and not self.missing:
-            out[...] = 0.0  # a constant
-        elif self.missing:
+        if self.missing:
             out[np.isnan(x), -1] = 1.0 if self.width == 2 else -1.0
 
 
@@ -297,7 +300,13 @@ def _levels(X, index, j):
     """Different numbers of column j in ascending order, and whether some are missing."""
     found, missing = np.empty(0), False
     for part in row_blocks(X, index):
-        x = np.asarray(X[part if index is None else index[part], j], np.float64)
+        codes = X[part if index is None else index[part], j]
+        x = np.asarray(codes, np.float64)
+        if codes.dtype.kind in "iu" and np.abs(x).max() >= LARGEST_CODE:
+            raise ValueError(
+                f"categorical_features has column {j}, where whole numbers from 2**53 on cannot be "
+                "told apart. Number the levels anew, or give them as text or by a category dtype."
+            )
         gone = np.isnan(x)
         missing = missing or bool(gone.any())
         found = np.union1d(found, x[~gone])

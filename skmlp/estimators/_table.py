@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cached_property
+from math import isinf
 from numbers import Real
 
 import numpy as np
@@ -16,6 +17,13 @@ from ._memo import kept
 # that tell all its levels.
 CATEGORY_DTYPES = ("CategoricalDtype", "Categorical", "Enum")
 TELLING_DTYPES = ("CategoricalDtype", "Enum")
+
+# How the names of dtypes of numbers and of dates begin; they tell what a column is that is all
+# missing.
+NUMBER_DTYPES = ("Int", "UInt", "Float", "Decimal")
+DATE_DTYPES = ("Date", "Time", "Duration", "Period")
+
+ABOUT_INFINITY = "Use NaN for what is unknown, or the largest sensible value."
 
 
 def is_frame(X):
@@ -41,6 +49,13 @@ def with_columns(X):
     except ValueError:  # rows of different lengths, which scikit-learn refuses in words
         return X
     return np.array(X, dtype=object) if array.dtype.kind in "USO" else array
+
+
+def is_sparse(X):
+    """Whether X is a sparse matrix, or a DataFrame of which scikit-learn makes one."""
+    if is_frame(X):
+        return all(type(dtype).__name__ == "SparseDtype" for dtype in X.dtypes)
+    return issparse(X)
 
 
 def names_of(X):
@@ -86,7 +101,8 @@ class Column:
         dtype = getattr(column, "dtype", None)
         kind, values = type(dtype).__name__, np.asarray(column)
         declared = list(dtype.categories) if kind in TELLING_DTYPES else []
-        numbers = values if values.dtype.kind in "iuf" and kind not in CATEGORY_DTYPES else None
+        numeric = values.dtype.kind in "iuf" and kind not in (*CATEGORY_DTYPES, "Null")
+        numbers = values if numeric else None
         name = label(j, names)
         if values.ndim != 1:
             raise _foreign(name, values[0], 0)
@@ -112,12 +128,19 @@ class Column:
             return "number"
         if len(kinds) > 1:
             return "text" if kinds <= {"text", "number", "bool"} else "other"
-        return kinds.pop() if kinds else "nothing"
+        if kinds:
+            return kinds.pop()
+        if self.dtype.startswith(NUMBER_DTYPES):
+            return "number"
+        return "date" if self.dtype.startswith(DATE_DTYPES) else "nothing"
 
     @property
     def says_category(self):
-        """Whether the type of the column says that it is a category."""
-        return self.dtype in CATEGORY_DTYPES or self.kind in ("bool", "text")
+        """Whether the type of the column says that it is a category.
+
+        If there is nothing to say it by, it is one without levels, as which anything may follow.
+        """
+        return self.dtype in CATEGORY_DTYPES or self.kind in ("bool", "text", "nothing")
 
     def as_numbers(self):
         """The column as floats, NaN where missing."""
@@ -125,16 +148,20 @@ class Column:
             return self.numbers
         return np.array([*map(float, self.keys), np.nan])[self.codes]
 
-    def levels(self, declared=False):
-        """The different values in order, as plain Python values; on demand with all declared."""
-        found = dict.fromkeys(map(_level_of, self.counted.keys))
-        if declared:
-            found.update(dict.fromkeys(map(_level_of, self.declared)))
+    def levels(self, declared=()):
+        """The different values and `declared` levels in order, as plain Python values."""
+        found = dict.fromkeys([*map(_level_of, self.counted.keys), *declared])
         return sorted(found, key=lambda level: (isinstance(level, str), level))
 
     def as_codes(self, code_of):
         """Positions of the values among levels, NaN where missing, -1 for other values."""
         own = self.counted
+        infinite = [k for k, key in enumerate(own.keys) if _is_infinite(key)]
+        if infinite:
+            row = int(np.argmax(np.isin(own.codes, infinite)))
+            raise ValueError(
+                f"Input X contains infinity in {self.label}, first in row {row}. {ABOUT_INFINITY}"
+            )
         codes = [float(code_of.get(_level_of(key), -1)) for key in own.keys]
         return np.array([*codes, np.nan])[own.codes]
 
@@ -191,6 +218,10 @@ def is_missing(value):
     return isinstance(value, float | np.floating | Decimal) and value != value
 
 
+def _is_infinite(key):
+    return isinstance(key, float | np.floating) and isinf(key)
+
+
 def _kind_of(key):
     if isinstance(key, bool | np.bool_):
         return "bool"
@@ -219,10 +250,13 @@ class Table:
         For every column None, if it holds numbers, or the levels of a category.
     skip : sequence of int
         Columns that are not read; zeros stand for them.
+    declared : list
+        For every column the levels that have a place whether rows have them or not.
     """
 
     levels: list
     skip: list | tuple = ()
+    declared: list | tuple = ()
 
     @classmethod
     def of(cls, X, chosen, remedy, few=None, *, numbers=None, skip=()):
@@ -243,8 +277,9 @@ class Table:
         skip : sequence of int
             Columns that are not read.
         """
-        levels, names, numbers = [], names_of(X), numbers or {}
+        levels, declared, names, numbers = [], [], names_of(X), numbers or {}
         for j in range(X.shape[1]):
+            declared.append([])
             if j in skip:
                 levels.append(None)
                 continue
@@ -257,8 +292,10 @@ class Table:
                 is_category = chosen[j]
             if not is_category:
                 _check_numbers(column, numbers.get(j, remedy))
-            levels.append(column.levels(declared=few is None) if is_category else None)
-        return cls(levels, skip)
+            elif few is None:
+                declared[j] = [_level_of(level) for level in column.declared]
+            levels.append(column.levels(declared[j]) if is_category else None)
+        return cls(levels, skip, declared)
 
     @property
     def coded(self):
@@ -326,12 +363,12 @@ def _check_numbers(column, remedy):
     kind = column.kind
     if kind in ("number", "bool", "nothing"):
         return
-    example = column.keys[0]
     if kind == "date":
+        example = f", for example {str(column.keys[0])!r}" if column.keys else ""
         raise ValueError(
-            f"X has dates or times in {column.label}, for example {str(example)!r}, which are "
-            "neither numbers nor categories. Convert them to numbers, such as days since a date, "
-            "or the month and the weekday, or leave the column out."
+            f"X has dates or times in {column.label}{example}, which are neither numbers nor "
+            "categories. Convert them to numbers, such as days since a date, or the month and the "
+            "weekday, or leave the column out."
         )
     if kind == "other":
         strange = next(i for i, key in enumerate(column.keys) if _kind_of(key) == "other")
@@ -423,6 +460,11 @@ def _position(entry, asked, n, names):
             raise ValueError(
                 f"categorical_features={asked!r} names a column {entry!r} that X does not have; "
                 f"its columns are {names[:10]}{'...' if len(names) > 10 else ''}."
+            )
+        if names.count(entry) > 1:
+            raise ValueError(
+                f"categorical_features={asked!r} names {entry!r}, but X has {names.count(entry)} "
+                "columns of that name. Rename them, or give positions."
             )
         return names.index(entry)
     if not isinstance(entry, int) or not 0 <= entry < n:

@@ -8,9 +8,9 @@ from sklearn.utils import check_array, check_X_y
 
 from .._sklearn_compat import Interval, StrOptions, validate_data
 from ._design import Design
-from ._effective import dense_layers
 from ._expansion import Expansion, check_dense
 from ._table import Table, chosen_columns, is_missing, is_plain, with_columns
+from ._unseen import columns_of_zeros, silence_columns, silence_levels
 from ._validation import (
     check_dimensions,
     check_finite,
@@ -35,8 +35,8 @@ class TakesTables:
     levels and NaN for what is missing; `Expansion` makes of it what the network sees.
     """
 
-    # Whether a first call of partial_fit is under way.
-    _first_chunk = False
+    # Whether a first call of partial_fit is under way, and the levels that its dtypes tell.
+    _first_chunk, _declared = False, None
 
     # The side that needs no data to learn from
 
@@ -101,18 +101,40 @@ class TakesTables:
     def _attributes_now(self, state):
         return {**super()._attributes_now(state), "_table": {**self._table, "levels": None}}
 
+    def _effective(self, name):
+        coefs, intercepts = super()._effective(name)
+        expansion = Design.restore(self._design).expansion
+        if expansion is not None:
+            coefs[0] = coefs[0][np.argsort(expansion.origin)]
+            coefs[0].flags.writeable = False
+        return coefs, intercepts
+
+    def _affine_features(self, design):
+        categories = () if design.expansion is None else design.expansion.categories
+        return design.affine([self._ends(category) for category in categories])
+
+    def _ends(self, category):
+        """The numbers that -1 and +1 stand for, equal for a constant; None if there are none."""
+        levels = self._levels_of(category).tolist()
+        if category.missing or len(levels) not in (1, 2):
+            return None
+        numbers = not any(isinstance(level, str) for level in levels)
+        return (float(levels[0]), float(levels[-1])) if numbers else None
+
     def _check_one_affine_network(self, name):
         super()._check_one_affine_network(name)
         expansion = Design.restore(self._design).expansion
         if expansion is None or expansion.plain:
             return
-        if expansion.categories:
+        if any(self._ends(category) is None for category in expansion.categories):
             raise AttributeError(
                 f"{name} does not exist with categories (categorical_features="
-                f"{self.categorical_features!r} found columns {self._table['categorical'][:5]}): "
-                "their levels are not numbers that weights could act on. Encode them first, for "
-                "example by OneHotEncoder."
+                f"{self.categorical_features!r} found columns {self._table['categorical'][:5]}) "
+                "other than bools or two numbers, without gaps: weights cannot act on levels. "
+                "Encode them first, for example by OneHotEncoder."
             )
+        if not expansion.gaps.any():
+            return
         columns = expansion.numeric[expansion.gaps].tolist()
         raise AttributeError(
             f"{name} does not exist with missing={self.missing!r} and gaps in the training rows "
@@ -135,6 +157,7 @@ class TakesTables:
         self._first_chunk = incremental and not hasattr(self, "theta_")
         super()._fit_steps(X, y, sample_weight, validation, incremental, classes, context)
         self.__dict__.pop("_first_chunk")
+        self.__dict__.pop("_declared", None)
         return self
 
     def _check_data(self, X, y, reset):
@@ -251,6 +274,8 @@ class TakesTables:
         few, skip = None if self._first_chunk else self._few_levels(), self._table["skip"]
         chosen, numbers = self._chosen_mask(X), self._numbers_only()
         table = Table.of(X, chosen, remedy, few, numbers=numbers, skip=skip)
+        if self._first_chunk:
+            self._declared = table.declared
         positions = [j for j, own in enumerate(table.levels) if own is not None]
         levels = table.levels if positions else None
         return {"levels": levels, "categorical": positions, "fills": True}
@@ -270,20 +295,19 @@ class TakesTables:
     def _sample(self, X, y, sample_weight, going_on=None, classes=None, like=None):
         sample = super()._sample(X, y, sample_weight, going_on, classes, like)
         if going_on is None and self._table["levels"] is not None and sample.index is not None:
-            if not self._first_chunk:
-                self._forget_other_levels(sample)
+            self._forget_other_levels(sample)
         return sample
 
     def _forget_other_levels(self, sample):
         """Rows that take no part shall not even tell the names of levels."""
         levels = list(self._table["levels"])
         for j in self._table["categorical"]:
-            codes = sample.X[:, j]
-            present = np.unique(codes[sample.index])
-            present = present[~np.isnan(present)].astype(int)
+            codes, declared = sample.X[:, j], set(self._declared[j] if self._first_chunk else ())
+            present = set(np.unique(codes[sample.index]).tolist())
+            kept = [k for k, level in enumerate(levels[j]) if k in present or level in declared]
             place = np.full(len(levels[j]) + 1, -1.0)
-            place[present] = np.arange(len(present))
-            levels[j] = [levels[j][k] for k in present]
+            place[kept] = np.arange(len(kept))
+            levels[j] = [levels[j][k] for k in kept]
             there = ~np.isnan(codes)
             codes[there] = place[codes[there].astype(int)]
         # A new one: what has been made of the old one is remembered.
@@ -338,18 +362,23 @@ class TakesTables:
 
     def _initialize(self, theta, network, loss, data, n_targets, rngs):
         super()._initialize(theta, network, loss, data, n_targets, rngs)
-        expansion = self._expanding
-        if self._first_chunk and expansion is not None and expansion.categories:
-            self._silence(theta, network, data, expansion)
+        self._silence(theta, network, data)
 
-    def _silence(self, theta, network, data, expansion):
-        """Levels that a dtype has announced are nothing until they come."""
-        X, start = data.rows.X, expansion.n_numbers
-        stop = expansion.width - len(expansion.embedded)
-        weight = dense_layers(network)[0].weight.view(theta)
-        weight[:, start + np.flatnonzero(~X[:, start:stop].any(axis=0))] = 0.0
-        for codes, table in zip(X[:, stop:].T, network.layers[0].blocks, strict=False):
-            table.view(theta)[:, np.setdiff1d(np.arange(table.shape[0]), codes)] = 0.0
+    def _silence(self, theta, network, data):
+        """Constant numbers and levels that a dtype has announced are nothing until they come."""
+        expansion, rows, index = self._expanding, data.rows, data.index
+        if expansion is None:
+            width = n_numbers = rows.X.shape[1]
+        else:
+            width, n_numbers = expansion.width - len(expansion.embedded), len(expansion.numeric)
+        zeros = columns_of_zeros(rows, index, width)
+        if self._first_chunk and np.count_nonzero(zeros < n_numbers) == n_numbers:
+            # One row says nothing of its columns, and units without any weights may never learn.
+            zeros = zeros[zeros >= n_numbers]
+        silence_columns(theta, network, zeros)
+        if self._first_chunk and self._table["levels"] is not None:
+            codes = rows.X[:, width:]
+            silence_levels(theta, network, codes if index is None else codes[index])
 
     def _posed(self, recipe, sample, seeds, resumed, incremental=False):
         posed = super()._posed(recipe, sample, seeds, resumed, incremental)
@@ -369,21 +398,23 @@ def _has_columns(X):
 
 
 def check_target_is_there(y):
-    """Refuse missing values of y, with their rows."""
+    """Refuse missing and infinite values of y, with their rows."""
     if y is None or issparse(y):
         return
     values = np.asarray(y)
     if values.dtype.kind == "f":
-        missing = np.isnan(values)
+        found = {"NaN (or None)": np.isnan(values), "infinity": np.isinf(values)}
     elif values.dtype.kind == "O":
         missing = np.array([is_missing(value) for value in values.ravel().tolist()], bool)
-        missing = missing.reshape(values.shape)
+        found = {"NaN (or None)": missing.reshape(values.shape)}
     else:
         return
-    if missing.any():
-        rows = np.flatnonzero(missing.reshape(len(values), -1).any(axis=1)).tolist()
+    for what, wrong in found.items():
+        if not wrong.any():
+            continue
+        rows = np.flatnonzero(wrong.reshape(len(values), -1).any(axis=1)).tolist()
         shown = f"{rows[:5]}"[:-1] + (", ...]" if len(rows) > 5 else "]")
         raise ValueError(
-            f"Input y contains NaN (or None) in {len(rows)} of {len(values)} rows, at the "
-            f"positions {shown}. What is to be learned must be known: drop these rows of X and y."
+            f"Input y contains {what} in {len(rows)} of {len(values)} rows, at the positions "
+            f"{shown}. What is to be learned must be known: drop these rows of X and y."
         )

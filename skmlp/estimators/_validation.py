@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from .._sklearn_compat import validate_data
-from ._table import first_text
+from ._table import ABOUT_INFINITY, first_text
 
 
 def check_sample_weight(sample_weight, X, dtype=np.float64):
@@ -130,11 +130,8 @@ def check_finite(X, names, missing, advice):
             continue
         called = [f"column {j}" if names is None else f"column {str(names[j])!r}" for j in columns]
         where = ", ".join([*called[:5], *["..."] * (len(called) > 5)])
-        remedy = advice if found is np.isnan else _ABOUT_INFINITY
+        remedy = advice if found is np.isnan else ABOUT_INFINITY
         raise ValueError(f"Input X contains {name} in {where}, first in row {row}. {remedy}")
-
-
-_ABOUT_INFINITY = "Use NaN for what is unknown, or the largest sensible value."
 
 
 def _first_entry(X, found):
@@ -168,10 +165,17 @@ def checked_rows(estimator, X, reset=False, sparse="csr"):
         return X
     check_dimensions(X)
     try:
-        return check_numbers(
-            validate_data(estimator, X, accept_sparse=sparse, dtype="numeric", reset=reset)
+        checked = check_numbers(
+            validate_data(
+                estimator,
+                X,
+                accept_sparse=sparse,
+                dtype="numeric",
+                reset=reset,
+                ensure_all_finite=False,
+            )
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         where = first_text(X)
         if where is None:
             raise
@@ -180,6 +184,9 @@ def checked_rows(estimator, X, reset=False, sparse="csr"):
             "only. Encode the column first, for example by OneHotEncoder in a ColumnTransformer, "
             f"or leave it out. ({error})"
         ) from error
+    advice = "Fill in what is missing first, for example by SimpleImputer."
+    check_finite(checked, getattr(estimator, "feature_names_in_", None), False, advice)
+    return checked
 
 
 def is_beyond_doubt(estimator, X):

@@ -214,7 +214,7 @@ def test_missing_identifiers_are_refused(missing, kind):
     values = values.copy()
     values[7] = missing
     for method in (lambda X: model.fit(X, Y), lambda X: model.partial_fit(X, Y), model.predict):
-        with pytest.raises(ValueError, match="task column 1 of X has a missing value.* row 7"):
+        with pytest.raises(ValueError, match="task column 'site' of X has a missing value.* row 7"):
             method(with_sites(values))
 
 
@@ -307,6 +307,12 @@ def test_columns_that_do_not_exist(cls, params, words):
 def test_names_need_a_data_frame():
     with pytest.raises(ValueError, match="task_features='site' does not tell .* names of a DataF"):
         fitted(X, task_features="site")
+
+
+def test_a_name_of_two_columns_is_refused():
+    twice = FRAME.set_axis(["width", "site", "site"], axis=1)
+    with pytest.raises(ValueError, match="task_features='site' .* several columns 'site'"):
+        fitted(twice, task_features="site")
 
 
 def test_texts_are_no_contexts():

@@ -122,6 +122,27 @@ def test_levels_that_a_dtype_declares_may_come_later():
     assert model.fit(first, y).categories_[0].tolist() == ["Lima", "Oslo", "Rome"]
 
 
+@pytest.mark.parametrize("declared", [False, True])
+def test_rows_of_weight_zero_tell_no_levels_in_a_first_chunk(declared):
+    frame, y = table()
+    cities = pd.CategoricalDtype(["Lima", "Oslo", "Quito", "Rome"])
+    frame = frame.astype({"city": cities}) if declared else frame
+    more = frame.head(3).assign(street="A street")
+    more["city"] = pd.Series(["Quito"] * 3, dtype=frame["city"].dtype)
+    both = pd.concat([frame, more], ignore_index=True)
+    model, reference = MLPRegressor(**FAST), MLPRegressor(**FAST)
+    model.partial_fit(both, np.r_[y, y[:3]], np.r_[np.ones(N), np.zeros(3)])
+    reference.partial_fit(frame, y, np.ones(N))
+    assert "A street" not in model.categories_[1]
+    assert ("Quito" in model.categories_[0]) == declared
+    np.testing.assert_allclose(model.theta_, reference.theta_, rtol=1e-7, atol=1e-10)
+    # A level is as silent as one that has not come.
+    quito, never = frame.assign(city="Quito"), frame.assign(city="?")
+    np.testing.assert_array_equal(model.predict(quito), model.predict(never))
+    again = pickle.loads(pickle.dumps(model)).partial_fit(frame, y)
+    assert again.categories_[1].tolist() == reference.categories_[1].tolist()
+
+
 def test_chunks_of_few_rows_may_have_different_texts_only():
     frame, y = table()
     frame["street"] = [f"street {i}" for i in range(N)]
@@ -191,6 +212,18 @@ def test_memory_maps_are_tables_too(tmp_path, kind, dtype):
     # Watched rows are part of the map.
     watched = MLPRegressor(**settings, early_stopping=True).fit(mapped, y)
     assert np.isfinite(watched.predict(mapped[:50])).all()
+
+
+def test_a_first_chunk_from_disk_is_that_of_the_array(tmp_path):
+    rng = np.random.default_rng(3)
+    X = np.column_stack([rng.integers(0, 12, 400), rng.normal(size=(400, 19))])
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    model, reference = (MLPRegressor(**FAST, categorical_features=[0]) for _ in range(2))
+    model.partial_fit(mapped, X[:, 1])
+    reference.partial_fit(X, X[:, 1])
+    np.testing.assert_allclose(model.theta_, reference.theta_, rtol=1e-7, atol=1e-10)
+    assert model.theta_[: 12 * 8].all()
 
 
 def test_a_map_is_expanded_in_bounded_memory(tmp_path):

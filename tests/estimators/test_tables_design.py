@@ -300,6 +300,43 @@ def test_effective_weights_exist_for_numbers_only():
     assert not hasattr(model, "coefs_")
 
 
+def by_weights(model, X):
+    """Outputs of a relu network from its effective weights."""
+    for weight, bias in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
+        X = np.maximum(X @ weight + bias, 0.0)
+    return (X @ model.coefs_[-1] + model.intercepts_[-1])[:, 0]
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax", None])
+@pytest.mark.parametrize("hidden", [(), (8,), (8, 4)], ids=str)
+def test_effective_weights_act_on_bools(kind, hidden):
+    frame, y = table()
+    dummies = pd.get_dummies(frame[["member", "age", "city", "income"]])
+    settings = {**FAST, "hidden_layer_sizes": hidden, "feature_scaling": kind, "dtype": "float64"}
+    settings |= {"solver": "lbfgs"} if kind is None else {}
+    for X in (dummies, dummies.assign(always=True), dummies.select_dtypes(bool)):
+        model = MLPRegressor(**settings).fit(X, y)
+        np.testing.assert_allclose(
+            by_weights(model, X.to_numpy().astype(float)), model.predict(X), rtol=1e-7, atol=1e-7
+        )
+        assert not model.coefs_[0].flags.writeable
+    assert model.is_categorical_.all()
+
+
+def test_effective_weights_act_on_two_numbers():
+    rng = np.random.default_rng(8)
+    codes = np.column_stack([rng.choice([3.0, -7.0], N), rng.normal(size=N), rng.integers(1, 3, N)])
+    y = codes.sum(axis=1)
+    model = MLPRegressor(**FAST, categorical_features=[0, 2]).fit(codes, y)
+    np.testing.assert_allclose(by_weights(model, codes), model.predict(codes), rtol=1e-9)
+    frame = pd.DataFrame(codes, columns=[*"abc"]).astype({"a": "category", "c": "category"})
+    other = MLPRegressor(**FAST).fit(frame, y)
+    np.testing.assert_allclose(other.coefs_[0], model.coefs_[0], rtol=1e-7)
+    gaps = frame.assign(c=frame["c"].where(rng.random(N) < 0.5))
+    with pytest.raises(AttributeError, match="coefs_ .*bools or two numbers, without gaps"):
+        MLPRegressor(**FAST).fit(gaps, y).coefs_  # noqa: B018
+
+
 def test_wide_tables_of_bools_are_quick_to_write():
     rng = np.random.default_rng(7)
     frame = pd.DataFrame(rng.random((200, 300)) < 0.3).rename(columns=str)

@@ -10,7 +10,6 @@ import pytest
 from sklearn.base import clone
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import BaggingRegressor, StackingRegressor, VotingClassifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import Ridge
@@ -124,16 +123,6 @@ def test_a_model_of_one_library_predicts_from_others():
     named = MLPRegressor(**FAST).fit(pd.DataFrame(columns), y)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         np.testing.assert_allclose(named.predict(objects(columns)), expected, rtol=1e-7, atol=1e-10)
-
-
-def test_a_category_of_which_training_has_seen_nothing():
-    rng = np.random.default_rng(0)
-    empty = pd.DataFrame({"b": pd.Categorical([None] * 30), "x": rng.normal(size=30)})
-    model = MLPRegressor(max_iter=2, random_state=0)
-    with pytest.warns(ConvergenceWarning):
-        model.fit(empty, empty["x"])
-    later = pd.DataFrame({"b": pd.Categorical(["new"]), "x": [0.5]})
-    assert np.isfinite(model.predict(later)).all()
 
 
 def test_the_order_of_rows_does_not_name_levels():

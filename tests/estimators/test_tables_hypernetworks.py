@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 
-from skmlp import HypernetworkClassifier, HypernetworkRegressor
+from skmlp import HypernetworkClassifier, HypernetworkRegressor, MLPRegressor
 
 N = 160
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -213,3 +213,13 @@ def test_what_else_is_refused():
     plain = HypernetworkRegressor(**FAST).fit(frame[["hour", "site"]], y)
     assert len(plain.task_parameters("Lima")[0]) == 2
     assert np.isfinite(plain.predict(frame[["hour", "site"]].assign(hour=np.nan))).all()
+
+
+def test_written_weights_act_on_bools():
+    frame, y = table()
+    frame = frame[["open", "hour", "site"]]
+    model = HypernetworkRegressor(**FAST).fit(frame, y)
+    own = frame[frame["site"] == "Lima"]
+    written = MLPRegressor.from_weights(*model.task_parameters("Lima"), activation="relu")
+    X = own[["open", "hour"]].to_numpy().astype(float)
+    np.testing.assert_allclose(written.predict(X), model.predict(own), rtol=1e-6)

@@ -1,5 +1,7 @@
 """What no table may hold is refused with the name of the column and a remedy."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -14,6 +16,7 @@ from skmlp import (
     MLPClassifier,
     MLPRegressor,
 )
+from skmlp.estimators._table import chosen_columns
 
 N = 60
 ESTIMATORS = (MLPRegressor, MLPClassifier, DensityRegressor)
@@ -46,6 +49,7 @@ DATES = {
     "periods": days.to_period("M"),
     "times": [t.time() for t in days],
     "some missing": [*days[:-1], pd.NaT],
+    "all missing": [pd.NaT] * N,
 }
 
 
@@ -102,6 +106,34 @@ def test_infinity(cls, bad):
         model.predict(frame(income=column))
 
 
+def test_infinity_in_a_category_that_is_listed():
+    code = np.where(np.arange(N) == 7, np.inf, np.arange(N) % 3)
+    settings = {**FAST, "categorical_features": ["c", "t"]}
+    X = frame(c=code, t=["a", "b", "c"] * 20)
+    message = refusal(MLPRegressor(**settings), X)
+    assert "infinity in column 'c', first in row 7" in message and "NaN" in message
+    model = MLPRegressor(**settings).fit(X.assign(c=np.arange(N) % 3), y)
+    with pytest.raises(ValueError, match="infinity in column 'c', first in row 7"):
+        model.predict(X)
+
+
+def test_codes_that_floats_cannot_tell_apart():
+    X = np.column_stack([2**53 + np.arange(N) % 3, np.arange(N)])
+    message = refusal(MLPRegressor(**FAST, categorical_features=[0]), X)
+    assert "column 0" in message and r"2**53" in message and "category dtype" in message
+    exact = pd.DataFrame(X, columns=["id", "x"]).astype({"id": "category"})
+    assert len(MLPRegressor(**FAST).fit(exact, y).categories_[0]) == 3
+
+
+@pytest.mark.parametrize("cls", [MLPRegressor, DensityRegressor])
+def test_infinite_targets(cls):
+    target = np.where(np.arange(N) % 20 == 3, -np.inf, x)
+    message = refusal(cls(**FAST), frame(), target)
+    assert "y contains infinity in 3 of 60 rows" in message and "[3, 23, 43]" in message
+    with pytest.raises(ValueError, match="y_val.*y contains infinity"):
+        cls(**FAST).fit(frame(), x, X_val=frame(), y_val=target)
+
+
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_missing_values_where_they_are_not_wanted(cls):
     gaps = np.where(np.arange(N) >= 5, np.nan, x)
@@ -156,6 +188,14 @@ def test_wrong_columns(asked, words):
     X = frame(city=["a", "b", "c"] * 20)
     with pytest.raises(ValueError, match=words):
         MLPRegressor(**FAST, categorical_features=asked).fit(X, y)
+
+
+def test_a_name_of_two_columns():
+    """From scikit-learn 1.9 on no frame may have such."""
+    twice = frame(code=y).set_axis(["code", "code"], axis=1)
+    with pytest.raises(ValueError, match="'code'.*2 columns of that name.*positions"):
+        chosen_columns(["code"], twice)
+    assert chosen_columns([1], twice).tolist() == [False, True]
 
 
 def test_names_without_a_frame():
@@ -257,5 +297,28 @@ def test_autoencoders_take_numbers_only(cls, make):
     X = make({"x": x, "city": ["a", "b", "c"] * 20})
     with pytest.raises(ValueError, match=f"'city'.*{cls.__name__}.*numbers only.*OneHotEncoder"):
         cls().fit(X)
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match="NaN in column 'x', first in row .*SimpleImputer"):
         cls().fit(make({"x": np.where(x > 1, np.nan, x), "z": x}))
+
+
+@pytest.mark.parametrize("cls", [AutoencoderTransformer, AutoencoderOutlierDetector])
+@pytest.mark.parametrize(
+    "odd, words",
+    [
+        (days, "strings or dates"),
+        ([b"a"] * N, "strings or dates"),
+        (np.where(np.arange(N) == 7, np.inf, x), "infinity in .* row 7.*Use NaN"),
+        (np.where(np.arange(N) == 7, np.nan, x), "NaN in .* row 7.*SimpleImputer"),
+        (pd.Series([None, *x[1:]], dtype=object), "NaN in .* row 0"),
+        (pd.array([None, *x[1:]], "Float64"), "NaN in .* row 0"),
+    ],
+    ids=["dates", "bytes", "infinity", "NaN", "None", "NA"],
+)
+def test_autoencoders_name_the_column(cls, odd, words):
+    with pytest.raises(ValueError, match="column 'odd'") as error:
+        cls().fit(frame(odd=odd))
+    assert re.search(words, str(error.value))
+    model = cls(random_state=0).fit(frame(odd=x))
+    use = model.transform if hasattr(model, "transform") else model.predict
+    with pytest.raises(ValueError, match="column 'odd'"):
+        use(frame(odd=odd))

@@ -156,7 +156,14 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         Raises
         ------
         ValueError
-            For input that cannot be used, and when training diverges.
+            For input that cannot be used, when training diverges, and when `validation_fraction`
+            leaves no rows to train on; for more than 5000 features with "residual_mahalanobis";
+            for an `autoencoder` that is fitted and not frozen, or was fitted to other columns.
+
+        Warns
+        -----
+        ConvergenceWarning, UserWarning
+            What `AutoencoderTransformer.fit` warns of.
         """
         X = checked_rows(self, X, reset=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
@@ -178,11 +185,17 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
 
         Returns
         -------
         label : ndarray of shape (n_samples,)
             1 for normal rows, -1 for anomalies.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `score_samples`.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
@@ -192,10 +205,28 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
 
         Returns
         -------
         score : ndarray of shape (n_samples,)
+            In float64, in the units of `score_samples`.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `score_samples`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderOutlierDetector, AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 2 * t]) + 0.01 * np.sin(np.arange(100)).reshape(50, 2)
+        >>> linear = AutoencoderTransformer(1, (), solver="lbfgs", random_state=0)
+        >>> detector = AutoencoderOutlierDetector(linear, contamination=0.1).fit(X)
+        >>> np.sign(detector.decision_function([[0.5, 1.0], [0.5, -1.0]]))
+        array([ 1., -1.])
         """
         return self.score_samples(X) - self.offset_
 
@@ -205,11 +236,31 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
 
         Returns
         -------
         score : ndarray of shape (n_samples,)
-            In float64.
+            At most 0, in float64. Squares of scaled residuals for "squared_error", without a unit
+            for "residual_mahalanobis".
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For an X with other columns than in `fit`, or with values that cannot be used.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderOutlierDetector, AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 2 * t]) + 0.01 * np.sin(np.arange(100)).reshape(50, 2)
+        >>> linear = AutoencoderTransformer(1, (), solver="lbfgs", random_state=0)
+        >>> detector = AutoencoderOutlierDetector(linear, anomaly_score="squared_error").fit(X)
+        >>> detector.score_samples([[0.5, 1.0], [0.5, -1.0]]).round(1)
+        array([-0. , -0.7])
         """
         check_is_fitted(self)
         return -self._errors(checked_rows(self, X), per_feature=False)
@@ -220,11 +271,17 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
 
         Returns
         -------
         X_reconstructed : ndarray of shape (n_samples, n_features)
             A DataFrame if X is one.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `score_samples`.
         """
         check_is_fitted(self)
         reconstructed = self.autoencoder_.reconstruct(checked_rows(self, X))
@@ -236,6 +293,7 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         per_feature : bool, default=True
             Whether to return the contributions, or minus `score_samples`.
 
@@ -245,6 +303,29 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
             Non-negative, in float64. With ``anomaly_score="squared_error"`` the mean of a row is
             minus its score, with "residual_mahalanobis" its sum is. Per feature a DataFrame if X
             is one.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `score_samples`.
+
+        Examples
+        --------
+        The third feature stands alone: what the network cannot tell, it alone contributes.
+
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderOutlierDetector, AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 2 * t]) + 0.01 * np.sin(np.arange(100)).reshape(50, 2)
+        >>> linear = AutoencoderTransformer(1, (), solver="lbfgs", random_state=0)
+        >>> X = np.column_stack([X, np.cos(np.arange(50))])
+        >>> detector = AutoencoderOutlierDetector(linear).fit(X)
+        >>> row = [[0.5, 1.0, 5.0]]
+        >>> parts = detector.reconstruction_error(row)
+        >>> int(parts.argmax())
+        2
+        >>> bool(np.isclose(parts.sum(), -detector.score_samples(row)[0]))
+        True
         """
         check_is_fitted(self)
         errors = self._errors(checked_rows(self, X), per_feature)

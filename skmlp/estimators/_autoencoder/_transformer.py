@@ -82,9 +82,10 @@ class AutoencoderTransformer(Features, BaseMLP):
         Strength of the contractive penalty.
     init : str or Initializer, default="auto"
         A name in `skmlp.initializers.INITIALIZERS` or an instance; "auto" takes the
-        `default_init` of the activation with its `default_gain`. "pca" starts as principal
-        component analysis, whose scores are the code, and keeps that start if training ends worse
-        on the training rows; it needs linear code and output, "relu", "leaky_relu", "prelu" or
+        `default_init` of the activation with its `default_gain`, and for the output layer 0.6
+        of that with "adam" and "rmsprop". "pca" starts as principal component analysis, whose
+        scores are the code, and keeps that start if training ends worse on the training rows; it
+        needs linear code and output, "relu", "leaky_relu", "prelu" or
         "identity" as activation and hidden layers of at least 2 * n_components units.
     solver : str or Optimizer, default="adam"
         A name in `skmlp.optimizers.OPTIMIZERS` or an instance. Settings of a named solver come
@@ -174,7 +175,8 @@ class AutoencoderTransformer(Features, BaseMLP):
     coefs_, intercepts_ : list of ndarray
         Effective weights and biases of all layers on raw X, computed on access and read-only.
         With the activations (the slopes that "prelu" learns are in `theta_`) they give the
-        reconstruction in the units of X.
+        reconstruction in the units of X. Averaged starts, ``feature_scaling="robust"`` and scaled
+        X behind an output that is not linear have none.
     n_iter_ : int
         Epochs of the last call of `fit`.
     t_ : int
@@ -394,8 +396,8 @@ class AutoencoderTransformer(Features, BaseMLP):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; rows of weight 0 are dropped before anything else.
         X_val : array-like as X, default=None
-            Rows to watch instead of a part of X. The best epoch on them is restored; they end the
-            training unless ``early_stopping=False``.
+            Rows to watch instead of a part of X. The best epoch on them is restored;
+            `early_stopping` says whether they end the training too.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
             Weights of the rows of X_val.
 
@@ -407,7 +409,20 @@ class AutoencoderTransformer(Features, BaseMLP):
         Raises
         ------
         ValueError
-            For input that cannot be used, and when training diverges.
+            For input that cannot be used, for parameters that cannot act together, and when
+            training diverges.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When `max_iter` or `max_fun` ends a training that has not converged, when some of
+            several starts diverge and are dropped, and when the best epoch is restored because
+            training has diverged after it.
+        UserWarning
+            For a code wider than X that nothing keeps from being a copy of it, and for an
+            `output_activation` that cannot put out what X holds; when X_val lies far outside the
+            range of X, when `batch_size` is larger than the number of rows, when `scoring` cannot
+            count weights, and when Ctrl-C ends the training: the model is kept.
         """
         return self._fit(X, None, sample_weight, (X_val, None, sample_weight_val))
 
@@ -423,13 +438,26 @@ class AutoencoderTransformer(Features, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A chunk of rows, as in `fit`.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
 
         Returns
         -------
         self : AutoencoderTransformer
+            This autoencoder.
+
+        Raises
+        ------
+        AttributeError
+            With "lbfgs", ``early_stopping=True`` or several starts of which the best is kept: then
+            there is no such method.
+        ValueError
+            For input that cannot be used, settings of the network that have changed since the
+            first call, schedules and callbacks that need a whole fit ("cosine", `Checkpoint`), and
+            when training diverges.
         """
         return self._fit(X, None, sample_weight, incremental=True)
 
@@ -439,11 +467,19 @@ class AutoencoderTransformer(Features, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
             Of several averaged starts the codes of all, side by side.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For an X with other columns than in `fit`, or with values that cannot be used.
         """
         check_is_fitted(self)
         return np.concatenate(self._outputs(X, stop=self._depth()), axis=1)
@@ -454,6 +490,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_components)
+            Codes, as `transform` gives them.
 
         Returns
         -------
@@ -462,8 +499,21 @@ class AutoencoderTransformer(Features, BaseMLP):
 
         Raises
         ------
+        NotFittedError
+            Before `fit`.
         ValueError
-            If Z has another number of columns.
+            For a Z with another number of columns, or with numbers that are not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 10 * t + 1.0])
+        >>> model = AutoencoderTransformer(1, (), solver="lbfgs", random_state=0).fit(X)
+        >>> Z = model.transform([[0.5, 6.0]])
+        >>> model.inverse_transform(Z).round(1)
+        array([[0.5, 6. ]])
         """
         check_is_fitted(self)
         theta, width = np.atleast_2d(self.theta_), self._n_features_out
@@ -485,11 +535,17 @@ class AutoencoderTransformer(Features, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
 
         Returns
         -------
         X_reconstructed : ndarray of shape (n_samples, n_features)
             A DataFrame if X is one, or if `set_output` says so.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `transform`.
         """
         check_is_fitted(self)
         rows, decode = self._rows_of(X), Design.restore(self._design).target.decode
@@ -504,6 +560,7 @@ class AutoencoderTransformer(Features, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         per_feature : bool, default=False
             Whether to return the errors of the entries, whose row means are the errors of the
             rows.
@@ -518,8 +575,24 @@ class AutoencoderTransformer(Features, BaseMLP):
 
         Raises
         ------
-        ValueError
-            For other units.
+        NotFittedError, ValueError
+            As `transform`, and for other units.
+
+        Examples
+        --------
+        The second entry is 4 units too large, which the network shares out between both.
+
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 10 * t + 1.0])
+        >>> model = AutoencoderTransformer(
+        ...     1, (), tied_weights=True, solver="lbfgs", random_state=0
+        ... ).fit(X)
+        >>> model.reconstruction_error([[0.0, 5.0]], per_feature=True).round(2)
+        array([[0.12, 0.12]])
+        >>> model.reconstruction_error([[0.0, 5.0]], per_feature=True, units="input").round(2)
+        array([[0.04, 4.  ]])
         """
         if units not in ("scaled", "input"):
             raise ValueError(f"units must be 'scaled' or 'input', got {units!r}.")
@@ -539,14 +612,21 @@ class AutoencoderTransformer(Features, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
 
         Returns
         -------
         score : float
             At most 0. Settings of `feature_scaling` change its unit and cannot be compared by it.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `transform`, and for weights that cannot be used.
         """
         error = self.reconstruction_error(X)
         if sample_weight is not None:

@@ -99,11 +99,29 @@ class Hypernetwork(RemembersTasks, PredictsByTask, TakesTables):
 
         Raises
         ------
+        NotFittedError
+            Before `fit`.
         ValueError
-            For an unknown task, or without a context that is needed.
+            For an unknown task, without a context that is needed, and for a task or a context
+            where there are no columns of them.
         AttributeError
-            With ``combine_inits="average"`` (ask the `estimators_`) and with
-            ``feature_scaling="robust"``.
+            With ``combine_inits="average"`` (ask the `estimators_`), with
+            ``feature_scaling="robust"``, categories (but bools), and missing values in the training
+            rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import HypernetworkRegressor
+        >>> x = np.linspace(-1, 1, 20)
+        >>> X = np.column_stack([np.repeat([0, 1], 20), np.tile(x, 2)])
+        >>> y = np.concatenate([3 * x, 1 - x])
+        >>> model = HypernetworkRegressor(
+        ...     hidden_layer_sizes=(), task_features=[0], solver="lbfgs", random_state=0
+        ... ).fit(X, y)
+        >>> coefs, intercepts = model.task_parameters(1)
+        >>> coefs[0].round(1), intercepts[0].round(1)
+        (array([[-1.]]), array([1.]))
         """
         check_is_fitted(self)
         self._check_one_affine_network("task_parameters")
@@ -112,12 +130,13 @@ class Hypernetwork(RemembersTasks, PredictsByTask, TakesTables):
         caches = network.workspace(1, np.float64)
         pairs = network.effective(theta, network.written(theta, groups, caches))
         pairs = [(weight[0, 0], bias[0, 0]) for weight, bias in pairs]
-        design, columns = Design.restore(self._design), list(self._positions().features)
+        design = Design.restore(self._design)
+        places, affine = design.places(self._positions().features), self._affine_features(design)
         features = SimpleNamespace(
             **{
-                name: None if value is None else value[columns]
+                name: None if value is None else value[places]
                 for name in ("shift", "scale")
-                for value in [getattr(design.features, name)]
+                for value in [getattr(affine, name)]
             }
         )
         coefs, intercepts = folded(
@@ -197,7 +216,7 @@ class Hypernetwork(RemembersTasks, PredictsByTask, TakesTables):
     def _coded(self, X):
         return super()._coded(with_numbers(X, self._positions()))
 
-    def _silence(self, theta, network, data, expansion):
+    def _silence(self, theta, network, data):
         """Weights are written, and cannot be set."""
 
     def _checked(self, X):

@@ -208,6 +208,8 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         the constant output that training started from.
     coefs_, intercepts_ : list of ndarray
         Effective weights and biases, only without tasks and contexts; else see `task_parameters`.
+        Averaged starts, categories (but bools), missing values in the training rows and
+        ``feature_scaling="robust"`` have none.
     n_iter_ : int
         Epochs of the last call of `fit`.
     t_ : int
@@ -424,7 +426,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Numbers, and task columns of any kind.
+            Numbers or categories, and task columns of any kind.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -445,7 +447,23 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         Raises
         ------
         ValueError
-            For input that cannot be used, and when training diverges.
+            For input that cannot be used, tasks or contexts that are missing, labels that
+            `classes` does not have, parameters that cannot act together, and when training
+            diverges.
+        TypeError
+            For a sparse X.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When `max_iter` or `max_fun` ends a training that has not converged, when some of
+            several starts diverge and are dropped, and when the best epoch is restored because
+            training has diverged after it.
+        UserWarning
+            When X_val lies far outside the range of X, when `batch_size` is larger than the number
+            of rows, when `scoring` cannot count weights, when a task or class of a single row
+            cannot be watched, for a y of one column, and when Ctrl-C ends the training: the model
+            is kept.
         """
         validation = X_val, y_val, sample_weight_val
         return self._fit(X, y, sample_weight, validation, classes=classes)
@@ -462,14 +480,31 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            A chunk of rows, as in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Their labels.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; required in the first call.
 
         Returns
         -------
         self : object
+            This estimator.
+
+        Raises
+        ------
+        AttributeError
+            With "lbfgs", ``early_stopping=True`` or several starts of which the best is kept: then
+            there is no such method.
+        ValueError
+            Without `classes` in the first call, for labels that it did not announce, for
+            ``class_weight="balanced"`` and with `task_weight`; for input that cannot be used,
+            settings of the networks that have changed since the first call, schedules and
+            callbacks that need a whole fit ("cosine", `Checkpoint`), and when training diverges.
+        TypeError
+            For a sparse X.
         """
         self._check_chunk()
         self._check_partial_fit(classes)

@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from ..._sklearn_compat import _get_column_indices, _safe_indexing, validate_data
-from .._table import with_columns
+from .._table import label, names_of, with_columns
 from .._validation import check_dimensions
 
 
@@ -100,6 +100,9 @@ def _by_place(key, X):
     missing = [name for name in names if name not in columns]
     if missing:
         raise ValueError(f"There is no column {missing[0]!r}.")
+    twice = [name for name in names if columns.count(name) > 1]
+    if twice:
+        raise ValueError(f"There are several columns {twice[0]!r}.")
     return [columns.index(name) for name in names]
 
 
@@ -141,13 +144,14 @@ def task_keys(X, columns):
 
     Numbers that are equal are one task, 17 and 17.0; several columns make tuples.
     """
-    parts = [_unique(_column(X, j), j) for j in columns.task]
+    names = names_of(X)
+    parts = [_unique(_column(X, j), label(j, names)) for j in columns.task]
     if len(parts) == 1:
         return parts[0]
     codes = np.column_stack([inverse for _, inverse in parts])
     unique, inverse = np.unique(codes, axis=0, return_inverse=True)
-    names = [keys for keys, _ in parts]
-    keys = [tuple(own[k] for own, k in zip(names, row, strict=True)) for row in unique.tolist()]
+    each = [keys for keys, _ in parts]
+    keys = [tuple(own[k] for own, k in zip(each, row, strict=True)) for row in unique.tolist()]
     return keys, inverse.reshape(-1)
 
 
@@ -157,7 +161,7 @@ def _column(X, j):
     return _safe_indexing(X, j, axis=1)
 
 
-def _unique(column, j):
+def _unique(column, name):
     values = np.asarray(column).reshape(-1)
     if values.dtype.kind == "M":
         # One date is one task, whatever the unit it is stored in.
@@ -177,7 +181,7 @@ def _unique(column, j):
         key = keys[missing[0]]
         kind = "an infinite" if isinstance(key, float) and abs(key) == inf else "a missing"
         raise ValueError(
-            f"The task column {j} of X has {kind} value, {key!r}, in row {row}. Identifiers "
+            f"The task {name} of X has {kind} value, {key!r}, in row {row}. Identifiers "
             "can be neither NaN nor infinite. Give such rows one of their own, for example "
             "'unknown', or drop them."
         )

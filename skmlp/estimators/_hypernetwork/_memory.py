@@ -23,7 +23,13 @@ class RemembersTasks:
 
     @property
     def estimators_(self):
-        """The restarts as estimators of their own; exists with ``combine_inits="average"``."""
+        """The restarts as estimators of their own; exists with ``combine_inits="average"``.
+
+        Raises
+        ------
+        AttributeError
+            Before `fit`, and with a single network.
+        """
         members = super().estimators_
         for i, member in enumerate(members):
             then = self._memory["theta"]
@@ -43,7 +49,9 @@ class RemembersTasks:
         X : array-like of shape (n_samples, n_features)
             Rows of tasks that are not in `tasks_`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets, or labels of `classes_`.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
         max_iter : int, default=300
             Largest number of iterations of L-BFGS.
 
@@ -54,8 +62,29 @@ class RemembersTasks:
 
         Raises
         ------
+        NotFittedError
+            Before `fit`.
         ValueError
-            When a task is known already, or there are no task columns.
+            When a task is known already, when there are no task columns or others than in `fit`,
+            for input that cannot be used, and for a `max_iter` that is no integer of at least 1.
+        TypeError
+            For a sparse X.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import HypernetworkRegressor
+        >>> task, x = np.repeat(np.arange(10), 20), np.tile(np.linspace(-1, 1, 20), 10)
+        >>> X, y = np.column_stack([task, x]), (task - 4.5) * x
+        >>> model = HypernetworkRegressor(
+        ...     hidden_layer_sizes=(), task_features=[0], task_embedding_size=2, solver="lbfgs",
+        ...     random_state=0,
+        ... ).fit(X, y)
+        >>> model = model.adapt([[99, -1.0], [99, 0.5], [99, 1.0]], [-3.0, 1.5, 3.0])
+        >>> model.tasks_.tolist()[-1]
+        99.0
+        >>> model.predict([[99, 0.7]]).round(1)
+        array([2.1])
         """
         return self._adapt(X, y, sample_weight, max_iter)
 

@@ -32,6 +32,39 @@ class _Rows:
 class PredictsByTask:
     """Adds raw outputs by task to an estimator over a hypernetwork."""
 
+    def predict(self, X):
+        """Predict in the units of y, or labels.
+
+        `score` and the other methods that predict raise and warn alike.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            As in `fit`, columns of tasks and contexts included.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Rows of unknown tasks get the average prediction of all known tasks.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For an X with other columns than in `fit`, or with values that cannot be used; for
+            unknown tasks with ``unknown_task="error"``, or if all rows have such and of another
+            type than those of `fit`.
+        TypeError
+            For a sparse X.
+
+        Warns
+        -----
+        UserWarning
+            Of unknown tasks, and how many rows they have.
+        """
+        return super().predict(X)
+
     def _outputs(self, X, stop=None):
         """Raw outputs of all members, (members, n_samples, n_raw)."""
         check_is_fitted(self)

@@ -198,6 +198,8 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
         the constant output that training started from.
     coefs_, intercepts_ : list of ndarray
         Effective weights and biases, only without tasks and contexts; else see `task_parameters`.
+        Averaged starts, categories (but bools), missing values in the training rows and
+        ``feature_scaling="robust"`` have none.
     n_iter_ : int
         Epochs of the last call of `fit`.
     t_ : int
@@ -395,6 +397,49 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
         self.callbacks = callbacks
         self.dtype = dtype
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit to all tasks of X jointly, or with `warm_start` go on to further ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers or categories, and task columns of any kind.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers, in any unit.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; rows of weight 0 are dropped before anything else.
+        X_val, y_val : array-likes as X and y, default=None
+            Rows to watch instead of a part of X, of tasks that X has.
+        sample_weight_val : array-like of shape (n_validation_samples,), default=None
+            Weights of the rows of X_val.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be used, tasks or contexts that are missing, parameters that
+            cannot act together, and when training diverges.
+        TypeError
+            For a sparse X.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When `max_iter` or `max_fun` ends a training that has not converged, when some of
+            several starts diverge and are dropped, and when the best epoch is restored because
+            training has diverged after it.
+        UserWarning
+            When X_val lies far outside the range of X, when `batch_size` is larger than the number
+            of rows, when `scoring` cannot count weights, when a task of a single row cannot be
+            watched, for a y of one column, and when Ctrl-C ends the training: the model is kept.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
     @available_with(check_incremental)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -407,12 +452,44 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            A chunk of rows, as in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
 
         Returns
         -------
         self : object
+            This estimator.
+
+        Raises
+        ------
+        AttributeError
+            With "lbfgs", ``early_stopping=True`` or several starts of which the best is kept: then
+            there is no such method.
+        ValueError
+            With `task_weight`; for input that cannot be used, settings of the networks that have
+            changed since the first call, schedules and callbacks that need a whole fit ("cosine",
+            `Checkpoint`), and when training diverges.
+        TypeError
+            For a sparse X.
+
+        Examples
+        --------
+        Task 1 comes after task 0, of which no row is seen any more.
+
+        >>> import numpy as np
+        >>> from skmlp import HypernetworkRegressor
+        >>> x = np.linspace(-1, 1, 50)
+        >>> model = HypernetworkRegressor(
+        ...     task_features=[0], learning_rate_init=0.01, random_state=0
+        ... )
+        >>> for task, y in enumerate([x, -x]):
+        ...     for _ in range(100):
+        ...         model = model.partial_fit(np.column_stack([np.full(50, task), x]), y)
+        >>> model.predict([[0, 0.5], [1, 0.5]]).round(1)
+        array([ 0.5, -0.5])
         """
         self._check_chunk()
         return self._fit(X, y, sample_weight, incremental=True)
