@@ -109,7 +109,7 @@ class Pass(Layer):
         return Cache(space)
 
     def forward(self, theta, x, cache):
-        return x
+        return x.toarray() if issparse(x) else x
 
     def backward(self, theta, d, cache, grad):
         return d

@@ -2,13 +2,14 @@
 
 import threading
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from .columns import Columns, Embedding, Pass
 from .layers import Activate, Dense, Dropout
 from .memory import Layout, Scratch, Space
+from .periodic import N_WAVES, Periodic
 
 # Caches for so many different numbers of rows are kept.
 MANY_SIZES = 64
@@ -35,6 +36,12 @@ class Network:
     def noise(self):
         """The layer that corrupts the input in training, or None."""
         return self.layers[0] if self.layers[0].corrupts else None
+
+    @cached_property
+    def waves(self):
+        """The layer that embeds numbers, or None."""
+        parts = [part for layer in self.layers for _, part in getattr(layer, "parts", ())]
+        return next((part for part in parts if isinstance(part, Periodic)), None)
 
     def dense_positions(self):
         """Positions of the dense layers in `layers`."""
@@ -206,6 +213,8 @@ def multilayer_perceptron(
     ntk=False,
     tied=False,
     embeddings=(),
+    periodic=(0, 0),
+    sigma=0.1,
 ):
     """Dense layers, each with an activation and dropout as far as these are given.
 
@@ -229,11 +238,16 @@ def multilayer_perceptron(
     embeddings : tuple of (int, int)
         Number of levels and length of their vectors, for each of the last columns of the input,
         which hold codes of categories.
+    periodic : tuple of (int, int)
+        How many of the first columns have a periodic embedding beside them, and of which length.
+    sigma : float
+        Standard deviation of its first frequencies.
     """
     layout = Layout()
-    n_plain = sizes[0] - len(embeddings)
+    n_plain, n_waves = sizes[0] - len(embeddings), periodic[0] * periodic[1]
     tables = [layout.block(*shape) for shape in embeddings]
-    sizes = (n_plain + sum(size for _, size in embeddings), *sizes[1:])
+    mixing = layout.block(periodic[0], N_WAVES, periodic[1])
+    sizes = (n_plain + sum(size for _, size in embeddings) + n_waves, *sizes[1:])
     pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
     n_drawn = len(pairs) // 2 if tied else len(pairs)
     weights = [layout.block(*pair) for pair in pairs[:n_drawn]]
@@ -242,7 +256,8 @@ def multilayer_perceptron(
     if tied:
         weights += [block.T for block in reversed(weights)]
         factors += reversed(factors)
-    layers = [_embedded(n_plain, tables)] if tables else []
+    waves = [Periodic.of(layout, mixing, sigma)] if n_waves else []
+    layers = [_embedded(n_plain, tables, waves)] if tables or waves else []
     for k, (n_in, n_out) in enumerate(pairs):
         initializer, gain = initializers[k] if k < n_drawn else (None, 1.0)
         layers.append(
@@ -264,11 +279,13 @@ def multilayer_perceptron(
     return Network(tuple(layers), layout.size, n_weights)
 
 
-def _embedded(n_plain, tables):
-    """The first columns as they are, and vectors in place of the codes in the others."""
+def _embedded(n_plain, tables, waves):
+    """The first columns as they are, vectors in place of the codes in the others, and waves."""
     parts = [(tuple(range(n_plain)), Pass())] if n_plain else []
     parts += [((n_plain + i,), Embedding(table)) for i, table in enumerate(tables)]
     widths = ([n_plain] if n_plain else []) + [table.shape[1] for table in tables]
+    parts += [(tuple(range(layer.n_in)), layer) for layer in waves]
+    widths += [layer.n_out for layer in waves]
     return Columns(tuple(parts), tuple(widths), n_plain + len(tables))
 
 
@@ -356,4 +373,6 @@ def block_rows(network, members):
     """Rows of a block: its widest array fills about 2 MB in float64."""
     dense = [network.layers[i] for i in network.dense_positions()]
     width = max(dense[0].n_in, *(members * layer.n_out for layer in dense))
+    if network.waves is not None:
+        width = max(width, members * network.waves.frequencies.size)
     return max(16, min(8192, 2**18 // width))

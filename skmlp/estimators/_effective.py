@@ -112,21 +112,27 @@ def reexpress(network, theta, loss, old, new):
     old, new : Design
     """
     layers = dense_layers(network)
-    _reexpress_input(layers[0], theta, old.features, new.features)
+    _reexpress_input(network, theta, old.features, new.features)
     weight, bias = layers[-1].weight.view(theta), layers[-1].bias.view(theta)
     before = old.target.seen_from(new.target)
     folded = before.fold(loss, weight.astype(np.float64), bias.astype(np.float64))
     weight[...], bias[...] = new.target.unfold(loss, *folded)
 
 
-def _reexpress_input(layer, theta, old, new):
+def _reexpress_input(network, theta, old, new):
     if new is old or new.scale is None:
         return
-    scale = np.where(old.placeholders(), new.scale, old.scale)
+    layer, scale = dense_layers(network)[0], np.where(old.placeholders(), new.scale, old.scale)
     # Further columns, of categories and the like, are not scaled.
-    n = len(scale)
+    n, ratio, step = len(scale), new.scale / scale, np.zeros(len(scale))
     if new.shift is not None:
         step = (new.shift - np.where(old.unseen(), new.shift, old.shift)) / scale
         for row, bias in zip(theta, layer.bias.view(theta), strict=True):
             bias += step @ dense_parameters(layer, row[np.newaxis])[0][:n]
-    layer.weight.view(theta)[..., :n, :] *= (new.scale / scale)[:, np.newaxis]
+    layer.weight.view(theta)[..., :n, :] *= ratio[:, np.newaxis]
+    if network.waves is not None:
+        frequencies, phases = (b.view(theta) for b in network.waves.blocks[:2])
+        turns = phases + frequencies * step[:, np.newaxis]
+        # Whole turns change nothing, but cost digits.
+        phases[...] = turns - np.rint(turns)
+        frequencies *= ratio[:, np.newaxis]

@@ -8,7 +8,7 @@ from .._engine.hyper import HyperNetwork
 
 # Fields of layers that hold blocks: what several of them are called, and which are vectors.
 PLURALS = {"weight": "weights", "bias": "biases", "scale": "scales", "table": "embeddings"}
-VECTORS = {"bias", "scale", "slopes"}
+VECTORS = {"bias", "scale", "slopes", "offsets"}
 
 
 class Problem:
@@ -76,7 +76,9 @@ def _blocks(network, seen, prefix=""):
             seen.add(stored)
             name = field_of.get(id(block), "parameters")
             shape = (block.size,) if name in VECTORS else block.shape
-            number = f"[{j if several else depth}]" if several or depth >= 0 else ""
+            # Of what acts on columns only tables of levels may be several.
+            numbered = name == "table" if several else depth >= 0
+            number = f"[{j if several else depth}]" if numbered else ""
             part = slice(block.offset, block.offset + block.size)
             found.append((f"{prefix}{PLURALS.get(name, name)}{number}", shape, part))
     return found

@@ -134,6 +134,9 @@ class Recipe:
             "tied": layers.tied,
             "n_encoder": layers.n_encoder,
             "embeddings": [list(shape) for shape in embeddings],
+            # See `EmbedsNumbers`.
+            "periodic": [0, 0],
+            "sigma": 0.1,
         }
 
 
@@ -149,6 +152,8 @@ def network_of(model):
         ntk=model["ntk"],
         tied=model["tied"],
         embeddings=tuple(map(tuple, model["embeddings"])),
+        periodic=tuple(model["periodic"]),
+        sigma=model["sigma"],
     )
 
 
@@ -254,6 +259,7 @@ _SHAPE_PARAMETERS = {
     "tied": "tied_weights",
     "n_encoder": "encoder (or the layers of an autoencoder)",
     "embeddings": "category_embedding_size",
+    "periodic": "numeric_embedding_size",
     "modulation": "modulation",
     "rank": "rank",
     "chunk": "chunk_size",

@@ -68,6 +68,8 @@ INSTANCES = {
     "levels and classes": MLPClassifier(categorical_features=[0], max_one_hot=1000, **LONG),
     "vectors": MLPRegressor(categorical_features=[0], max_one_hot=2, **LONG),
     "vectors and classes": MLPClassifier(categorical_features=[0], max_one_hot=2, **LONG),
+    "waves": MLPRegressor(numeric_embedding_size=4, **LONG),
+    "waves and classes": MLPClassifier(numeric_embedding_size=4, **LONG),
     "vectors and densities": DensityRegressor(categorical_features=[0], max_one_hot=2, **BRIEF),
     "DensityRegressor": DensityRegressor(),
     "averaged densities": DensityRegressor(n_init=2, combine_inits="average", **BRIEF),
