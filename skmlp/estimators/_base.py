@@ -57,13 +57,14 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Dense, a DataFrame, CSR or CSC, or memory mapped; a memory map is never loaded whole.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
+            Numbers, in any unit; for classifiers labels, or for several labels per row a matrix of
+            0 and 1.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; rows of weight 0 are dropped before anything else.
         X_val, y_val : array-likes as X and y, default=None
-            Rows to watch instead of a part of X. The best epoch on them is restored; they end the
-            training unless ``early_stopping=False``. Earlier steps of a Pipeline do not transform
-            X_val by themselves, see the parameter `transform_input` of Pipeline.
+            Rows to watch instead of a part of X. The best epoch on them is restored;
+            `early_stopping` says whether they end the training too. Earlier steps of a Pipeline do
+            not transform X_val by themselves, see the parameter `transform_input` of Pipeline.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
             Weights of the rows of X_val.
 
@@ -75,7 +76,21 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         Raises
         ------
         ValueError
-            For input that cannot be used, and when training diverges.
+            For input that cannot be used, for parameters that cannot act together, and when
+            training diverges.
+        TypeError
+            For a sparse X with `categorical_features`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When `max_iter` or `max_fun` ends a training that has not converged, when some of
+            several starts diverge and are dropped, and when the best epoch is restored because
+            training has diverged after it.
+        UserWarning
+            When X_val lies far outside the range of X, when `batch_size` is larger than the number
+            of rows, when `scoring` cannot count weights, when a class of a single row cannot be
+            watched, for a y of one column, and when Ctrl-C ends the training: the model is kept.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 

@@ -43,12 +43,32 @@ class Classification(ClassifierMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Of the kinds that `fit` takes.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One column for two classes, positive in favour of ``classes_[1]``.
+            One number per row for two classes, positive in favour of ``classes_[1]``. Logits are
+            log odds, or with more than two classes log probabilities up to a constant of the row;
+            g is on the scale of `margin`.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict`.
+
+        Examples
+        --------
+        >>> from skmlp import MLPClassifier
+        >>> above = MLPClassifier.from_weights(
+        ...     [[[1.0]]], [[-20.0]], activation=[], classes=["cold", "warm"]
+        ... )
+        >>> above.decision_function([[18.0], [21.0]])
+        array([-2.,  1.])
+        >>> above.predict_proba([[18.0], [21.0]]).round(2)
+        array([[0.88, 0.12],
+               [0.27, 0.73]])
         """
         raw = self._raw(X)
         return raw[:, 0] if self._kind == "binary" else raw
@@ -58,11 +78,20 @@ class Classification(ClassifierMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Of the kinds that `fit` takes.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Entries of `classes_`; for several labels per row a matrix of 0 and 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For an X with other columns than in `fit`, or with values that cannot be used.
         """
         raw = self._raw(X)
         if self._kind == "multilabel":
@@ -77,26 +106,44 @@ class Classification(ClassifierMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Of the kinds that `fit` takes.
 
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            Columns in the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict`.
+        AttributeError
+            With margin losses, which have no probabilities.
         """
         raw = self._raw(X)
         return self._both_classes(raw, restore(self._loss).predict)
 
     @available_if(_has_probabilities)
     def predict_log_proba(self, X):
-        """Logarithms of `predict_proba`, computed without going through it, so always finite.
+        """Logarithms of `predict_proba`, finite where that is so small that it rounds to 0.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Of the kinds that `fit` takes.
 
         Returns
         -------
         log_proba : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            Columns in the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict`.
+        AttributeError
+            With margin losses, which have no probabilities.
         """
         raw = self._raw(X)
         return self._both_classes(raw, restore(self._loss).log_proba)

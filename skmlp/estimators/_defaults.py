@@ -3,10 +3,10 @@
 from inspect import signature
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .._sklearn_compat import StrOptions, num_samples
 from ._parameters import SHARED_CONSTRAINTS
+from ._table import is_sparse
 
 # By hand: what "auto" stands for once somebody steers the training.
 BY_HAND = {
@@ -74,18 +74,21 @@ class HasRecipe:
 
     Attributes
     ----------
-    _recipe : dict
-        Settings of the recipe that depend on the kind of estimator.
+    _recipe, _by_hand : dict
+        Settings of the recipe that depend on the kind of estimator, and all that stand for "auto"
+        without it.
     """
 
+    _by_hand = BY_HAND
+
     def _concrete(self, X, weight=None, incremental=False):
-        settings = self._settings(_n_rows(X, weight), issparse(X) or incremental, incremental)
+        settings = self._settings(_n_rows(X, weight), is_sparse(X) or incremental, incremental)
         return self._copy_with({**settings, "settings_": settings})
 
     def _settings(self, n_rows, by_hand=False, incremental=False):
         """What the parameters that are "auto" stand for, by name."""
         by_hand = by_hand or is_steered(self) or n_rows < RECIPE_ROWS
-        values = {**(BY_HAND if by_hand else self._recipe | recipe_for(n_rows))}
+        values = {**(self._by_hand if by_hand else self._recipe | recipe_for(n_rows))}
         if (depth := self._depth()) is not None:
             values["hidden_layer_sizes"] = values["hidden_layer_sizes"][:1] * depth
         if (incremental or self.warm_start) and hasattr(self, "theta_"):
@@ -129,7 +132,9 @@ def is_steered(estimator):
     """Whether a parameter by which scikit-learn's training is steered is not at its default."""
     defaults = signature(type(estimator)).parameters
     values = ((getattr(estimator, name), defaults[name].default) for name in STEERING)
-    return any(not (value is default or _equal(value, default)) for value, default in values)
+    changed = any(not (value is default or _equal(value, default)) for value, default in values)
+    # The recipe watches a part of the rows, which scikit-learn's training does not by default.
+    return changed or _equal(estimator.validation_fraction, 0)
 
 
 def _equal(value, default):
@@ -169,4 +174,9 @@ RECIPE = {
     "input_scale_layer": True,
 }
 REGRESSION_RECIPE = {**RECIPE, "learning_rate_init": 0.1, "dropout": 0.0}
-CLASSIFICATION_RECIPE = {**RECIPE, "learning_rate_init": 0.03, "dropout": 0.15}
+CLASSIFICATION_RECIPE = {
+    **RECIPE,
+    "learning_rate_init": 0.03,
+    "dropout": 0.15,
+    "temperature_scaling": True,
+}

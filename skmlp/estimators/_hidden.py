@@ -27,11 +27,29 @@ class HiddenFeatures(Features):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
 
         Returns
         -------
         features : ndarray of shape (n_samples, n_units)
             Of several averaged starts the units of all, side by side.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict`.
+        AttributeError
+            Without hidden layers and `encoder`.
+
+        Examples
+        --------
+        >>> from skmlp import MLPRegressor
+        >>> absolute = MLPRegressor.from_weights(
+        ...     [[[1.0, -1.0]], [[1.0], [1.0]]], [[0.0, 0.0], [0.0]], activation="relu"
+        ... )
+        >>> absolute.transform([[-3.0], [2.0]])
+        array([[0., 3.],
+               [2., 0.]])
         """
         members = self._outputs(X, stop=-1)
         return np.concatenate(members, axis=1)

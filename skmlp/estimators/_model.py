@@ -24,7 +24,7 @@ class NetworkModel(LinkedToDocs, BaseEstimator):
 
     @property
     def coefs_(self):
-        """Effective weight matrices on raw X, read-only; see `intercepts_`."""
+        """Effective weight matrices on raw X, read-only; see `intercepts_`, errors included."""
         return self._effective("coefs_")[0]
 
     @property
@@ -33,12 +33,26 @@ class NetworkModel(LinkedToDocs, BaseEstimator):
 
         With `coefs_`, the hidden activations and `out_activation_` they give `predict` in y's
         units: scaling of X and y and the like are folded in.
+
+        Raises
+        ------
+        AttributeError
+            Before `fit`, and where no matrix could do it: averaged starts, categories (but
+            bools), embeddings of numbers, missing values in the training rows,
+            ``feature_scaling="robust"``, an output activation behind which X is scaled, parameters
+            that depend on a task or context.
         """
         return self._effective("intercepts_")[1]
 
     @property
     def estimators_(self):
-        """The restarts as estimators of their own; exists with ``combine_inits="average"``."""
+        """The restarts as estimators of their own; exists with ``combine_inits="average"``.
+
+        Raises
+        ------
+        AttributeError
+            Before `fit`, and with a single network.
+        """
         if getattr(self, "theta_", np.empty(0)).ndim < 2:
             raise AttributeError(
                 f"estimators_ exists after fit with combine_inits='average' and n_init > 1; here "
@@ -102,10 +116,14 @@ class NetworkModel(LinkedToDocs, BaseEstimator):
         return effective_parameters(
             network,
             self.theta_[np.newaxis],
-            design.features,
+            self._affine_features(design),
             design.target,
             restore(self._loss),
         )
+
+    def _affine_features(self, design):
+        """The scaling of the columns that the first layer acts on."""
+        return design.features
 
     def _check_one_affine_network(self, name):
         """Refuse what does not exist for several networks, or behind a clip."""

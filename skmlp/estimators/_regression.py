@@ -29,12 +29,20 @@ class Regression(RegressorMixin, RealTargets):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Of the kinds that `fit` takes.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Of shape (n_samples, n_quantiles) for several quantiles.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For an X with other columns than in `fit`, or with values that cannot be used.
         """
         members, target = self._outputs(X), Design.restore(self._design).target
         predicted = restore(self._loss).predict(members)
@@ -50,13 +58,36 @@ class Regression(RegressorMixin, RealTargets):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Of the kinds that `fit` takes.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True values, in the units of `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
 
         Returns
         -------
         score : float
+            At most 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For X as `predict`; for a y with missing values or of another length, and, where D2 is
+            computed, outside the domain of the loss.
+
+        Examples
+        --------
+        >>> from skmlp import MLPRegressor
+        >>> identity = MLPRegressor.from_weights(
+        ...     [[[1.0]]], [[0.0]], activation=[], loss="absolute_error"
+        ... )
+        >>> identity.score([[1.0], [2.0], [3.0]], [1.0, 2.0, 3.0])
+        1.0
+        >>> round(identity.score([[1.0], [2.0], [3.0]], [1.0, 2.0, 6.0]), 2)  # 3 / 5 is left
+        0.4
         """
         check_is_fitted(self)
         loss = restore(self._loss)

@@ -39,6 +39,11 @@ class Watch:
         ]
         return np.array(scores, np.float64), losses
 
+    def outputs(self, theta):
+        """Raw outputs on the validation rows, (members, rows, n_raw)."""
+        workspace = self.objective.workspace(len(theta), theta.dtype)
+        return self.objective.mean_loss(theta, self.data, workspace, collect=True)[1]
+
 
 def score_of(scoring, estimator_of, held_out):
     """score(theta, raw) by one of scikit-learn's scorers.
@@ -96,17 +101,19 @@ def split_by(splitter, X, y, index):
     return parts
 
 
-# With fewer distinct rows, copies of one may come into both parts.
-FEW_DISTINCT = 8
+# Copies of a row may come into both parts where fewer distinct rows than this would be there, or
+# would be watched while there are so many copies of each that the rows are cells of a table.
+FEW_DISTINCT, MANY_COPIES = 8, 10
 
 
 def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None, what="Classes"):
     """Positions for training and for validation.
 
     Rows that are copies of each other stay together, so that a weight of k does what k copies do,
-    and nothing is watched that is trained on. Heavy and light rows have their shares, and so have
-    the classes; a class of one row stays in training, with a warning that names it. When the
-    validation part cannot hold a row of every class, it is drawn at random.
+    and nothing is watched that is trained on; but a few rows with many copies each are split copy
+    by copy. Heavy and light rows have their shares, and so have the classes; a class of one row
+    stays in training, with a warning that names it. When the validation part cannot hold a row of
+    every class, it is drawn at random.
 
     Parameters
     ----------
@@ -123,7 +130,8 @@ def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None, 
         What the codes stand for, for warnings.
     """
     _, first, group = np.unique(keys, return_index=True, return_inverse=True)
-    if len(first) < FEW_DISTINCT:
+    few_watched = fraction * len(first) < FEW_DISTINCT and len(index) > MANY_COPIES * len(first)
+    if len(first) < FEW_DISTINCT or few_watched:
         first = group = np.arange(len(index))
     strata = np.zeros(len(first), int) if codes is None else codes[first]
     alone = np.zeros(len(first), bool)

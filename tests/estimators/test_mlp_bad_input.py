@@ -91,12 +91,15 @@ BAD = {
     "categorical_features": [True, 1.5, "city", ["city"], [3], [-1], [0.5], [True], {0}],
     "max_one_hot": ["8", None, -1, 2.5, np.nan],
     "category_embedding_size": ["8", None, 0, 2.5, np.nan],
+    "numeric_embedding_size": ["8", None, -1, 2.5, np.nan],
+    "numeric_embedding_scale": ["0.1", None, 0.0, -1.0, np.nan],
     "missing": [None, True, "mean", np.nan],
     "n_init": ["2", None, -1, np.nan],
     "callbacks": ["TimeLimit", TimeLimit(1), 3, [TimeLimit], [None], {}],
     "margin": ["1", None, 0.0, -1.0, np.nan],
     "class_weight": ["equal", 2.0, [1.0, 2.0], {"a": 1.0}, {0: "heavy"}, {0: None}],
     "label_smoothing": ["0.1", None, -0.1, 1.0, np.nan],
+    "temperature_scaling": ["yes", None, 2, 0.5],
 }
 # tests/estimators/test_mlp_watching.py has these.
 ELSEWHERE = {"validation_fraction", "scoring"}
@@ -532,6 +535,7 @@ OF_CLASSIFIERS = {
     "margin": [1.0, 0.01, 100.0],
     "class_weight": [None, "balanced"],
     "label_smoothing": [0.0, 0.3, 0.99],
+    "temperature_scaling": ["auto", False, True],
     "scoring": [None, "loss", "accuracy", "balanced_accuracy", minus_largest_error],
 }
 

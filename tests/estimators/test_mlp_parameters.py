@@ -102,6 +102,9 @@ CHANGES = [
     {"categorical_features": [0]},
     {"categorical_features": [0], "category_embedding_size": 2},
     {"categorical_features": [0], "max_one_hot": 1000},
+    {"numeric_embedding_size": 2},
+    {"numeric_embedding_size": 3},
+    {"numeric_embedding_size": 3, "numeric_embedding_scale": 1.0},
     {"dtype": "float32"},
     *({"learning_rate": name} for name in SCHEDULES if name not in ("constant", "adaptive")),
     *({"activation": name} for name in ACTIVATIONS if name not in ("relu", "tanh", "step")),
@@ -132,6 +135,7 @@ CLASSIFIER_CHANGES = [
     {"class_weight": {0: 3.0}},
     {"class_weight": {0: 3.0, 1: 2.0}},
     {"label_smoothing": 0.1},
+    {"temperature_scaling": True, "early_stopping": True},
 ]
 
 
@@ -142,8 +146,8 @@ def test_every_parameter_of_the_classifier_changes_the_fit():
         for other, same in fits:
             assert not np.array_equal(decision, same), (change, other)
         fits.append((change, decision))
-    own = set(MLPClassifier().get_params()) - set(MLPRegressor().get_params()) | {"loss"}
-    assert own == {name for change in CLASSIFIER_CHANGES for name in change}
+    own = set(MLPClassifier().get_params()) - set(MLPRegressor().get_params())
+    assert own | {"loss", "early_stopping"} == {name for change in CLASSIFIER_CHANGES for name in change}
 
 
 @pytest.mark.parametrize("every, expected", [(True, 6), (1, 6), (2, 4), (4, 2), (False, 0)])

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
@@ -11,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skmlp import AutoencoderTransformer, MLPClassifier, MLPRegressor, presets
 from skmlp.callbacks import Callback
-from skmlp.estimators._defaults import BY_HAND, RECIPE_ROWS, STEERING, recipe_for
+from skmlp.estimators._defaults import RECIPE_ROWS, STEERING, recipe_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -58,6 +59,21 @@ def test_settings_given_as_parameters_are_the_same_fit(kind):
     assert model.n_iter_ == model.settings_["max_iter"] > model.best_iteration_
 
 
+def test_no_validation_fraction_is_no_recipe(kind):
+    """scikit-learn ignores it, unless it is to stop early."""
+    estimator, rows, target = kind
+    model = quick(estimator, validation_fraction=0.0).fit(rows, target)
+    assert model.settings_["hidden_layer_sizes"] == (100,) and not model.early_stopping_
+
+
+def test_sparse_frames_are_by_hand_as_sparse_matrices_are(kind):
+    estimator, rows, target = kind
+    frame = pd.DataFrame(rows * (rows > 0), columns=[*"abcd"])
+    assert quick(estimator).fit(frame, target).settings_["parametrization"] == "ntk"
+    model = quick(estimator).fit(frame.astype(pd.SparseDtype(float, 0.0)), target)
+    assert model.settings_["parametrization"] == "standard"
+
+
 OTHER_VALUES = {
     "solver": "sgd",
     "batch_size": 100,
@@ -89,9 +105,9 @@ def test_whoever_steers_trains_by_hand(kind, name):
     value = {"scoring": "loss"}.get(name, OTHER_VALUES[name])
     more = {"early_stopping": True} if name == "scoring" else {}
     model = quick(estimator, **{name: value}, **more).fit(rows, target)
-    expected = {key: BY_HAND[key] for key in model.settings_}
+    expected = {key: estimator._by_hand[key] for key in model.settings_}
     assert model.settings_ == expected
-    assert set(BY_HAND) - set(expected) <= {name, *more}
+    assert set(estimator._by_hand) - set(expected) <= {name, *more}
 
 
 @pytest.mark.parametrize("case", ["few rows", "sparse", "a first chunk"])
@@ -105,7 +121,7 @@ def test_where_the_recipe_is_not_meant_for(kind, case):
     else:
         classes = {"classes": [0, 1, 2]} if estimator is MLPClassifier else {}
         model = estimator(random_state=0).partial_fit(rows, target, **classes)
-    assert model.settings_ == BY_HAND
+    assert model.settings_ == estimator._by_hand
 
 
 def test_architecture_and_penalties_do_not_steer(kind):
@@ -148,7 +164,7 @@ def test_rows_of_weight_0_do_not_count(kind, as_list):
     kept = weight > 0
     model = quick(estimator).fit(rows, target, weight.tolist() if as_list else weight)
     alone = quick(estimator).fit(rows[kept], target[kept])
-    assert model.settings_ == alone.settings_ == BY_HAND
+    assert model.settings_ == alone.settings_ == estimator._by_hand
     np.testing.assert_allclose(model.theta_, alone.theta_)
 
 

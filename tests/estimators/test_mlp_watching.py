@@ -379,6 +379,14 @@ def test_copies_of_a_row_stay_together(container, monkeypatch):
     assert len(training) + len(validation) == 160
 
 
+@pytest.mark.parametrize(("n_distinct", "together"), [(30, False), (79, False), (80, True)])
+def test_a_few_rows_with_many_copies_are_split_copy_by_copy(n_distinct, together, monkeypatch):
+    index = np.repeat(np.arange(n_distinct), 11)
+    training, validation = splits(MLPRegressor, X[index], y[index], None, monkeypatch)
+    assert len(validation) == pytest.approx(0.1 * len(index), abs=1)
+    assert (not set(index[training]) & set(index[validation])) == together
+
+
 # ---- splitters -----------------------------------------------------------------------------------
 
 

@@ -124,7 +124,8 @@ class DensityRegressor(
         Stop when an epoch moves the parameters by less, relative to their norm; 0 is off.
     init : str or Initializer, default="auto"
         A name in `skmlp.initializers.INITIALIZERS` or an instance; "auto" takes the
-        `default_init` of the activation with its `default_gain`.
+        `default_init` of the activation with its `default_gain`, and for the output layer 0.6
+        of that with "adam" and "rmsprop".
     parametrization : {"standard", "ntk"}, default="standard"
         "ntk" trains W in W / sqrt(n_in).
     input_scale_layer : bool, default=False
@@ -183,6 +184,8 @@ class DensityRegressor(
     coefs_, intercepts_ : list of ndarray
         Effective weights and biases on raw X, computed on access and read-only. With the hidden
         activations they give the raw outputs for y in its own units, see `skmlp.families`.
+        Averaged starts, categories (but bools), missing values in the training rows and
+        ``feature_scaling="robust"`` have none.
     n_iter_ : int
         Epochs of the last call of `fit`.
     t_ : int
@@ -395,18 +398,38 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A chunk of rows, as in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
 
         Returns
         -------
         self : object
+            This estimator.
+
+        Raises
+        ------
+        AttributeError
+            With "lbfgs", ``early_stopping=True``, several starts of which the best is kept, or an
+            `encoder` that is not frozen: then there is no such method.
+        ValueError
+            With `calibration_fraction`; for input that cannot be used, settings of the network or
+            the distribution that have changed since the first call, schedules and callbacks that
+            need a whole fit ("cosine", `Checkpoint`), and when training diverges.
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
     @property
     def estimators_(self):
-        """The networks as estimators of their own; exists with ``combine_inits="average"``."""
+        """The networks as estimators of their own; exists with ``combine_inits="average"``.
+
+        Raises
+        ------
+        AttributeError
+            Before `fit`, and with a single network.
+        """
         members = super().estimators_
         for member in members:
             # It was found for the mixture.
@@ -419,6 +442,7 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         return_std : bool, default=False
             Return standard deviations of y too.
         return_cov : bool, default=False
@@ -427,10 +451,16 @@ class DensityRegressor(
         Returns
         -------
         mean : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Of the predicted distributions.
         std : ndarray of the same shape
             Only with `return_std`.
         cov : ndarray of shape (n_samples, n_targets, n_targets)
             Only with `return_cov`.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_dist`, and for `return_std` together with `return_cov`.
         """
         if return_std and return_cov:
             raise ValueError("At most one of return_std and return_cov can be asked for.")
@@ -446,11 +476,19 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
 
         Returns
         -------
         dist : Distribution
             In float64. Mixtures of the networks if these are averaged.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For an X with other columns than in `fit`, or with values that cannot be used.
         """
         law, params = self._mixed(*self._members(X))
         if hasattr(self, "calibration_"):
@@ -463,12 +501,31 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         q : float or array-like of shape (n_q,)
             Levels from 0 to 1.
 
         Returns
         -------
         quantiles : ndarray of shape (n_samples[, n_targets][, n_q])
+            In the units of y; a single level has no axis.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_dist`, and for levels outside 0 and 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(400, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=400)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> model.fit(X, y).predict_quantile([[0.2], [0.7]], [0.1, 0.5, 0.9]).round(1)
+        array([[0.1, 0.2, 0.3],
+               [0.6, 0.7, 0.8]])
         """
         return self._cast(self.predict_dist(X).ppf(q))
 
@@ -478,17 +535,34 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         coverage : float or array-like of shape (n_cov,), default=0.9
+            Probabilities strictly between 0 and 1.
 
         Returns
         -------
         bounds : ndarray of shape (n_samples[, n_targets], 2[, n_cov])
-            Lower and upper ends.
+            Lower and upper ends, in the units of y; a single coverage has no axis.
 
         Raises
         ------
-        ValueError
-            When `calibrate` has seen too few rows for that coverage.
+        NotFittedError, ValueError
+            As `predict_dist`, for a coverage of 0 or 1 or outside, and when `calibrate` has seen
+            too few rows for that coverage.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(400, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=400)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> model.fit(X, y).predict_interval([[0.2], [0.7]], coverage=0.8).round(1)
+        array([[0.1, 0.3],
+               [0.6, 0.8]])
+        >>> model.predict_interval([[0.2], [0.7]], coverage=[0.5, 0.8, 0.95]).shape
+        (2, 2, 3)
         """
         bounds = self.predict_dist(X).interval(coverage)
         if hasattr(self, "calibration_"):
@@ -501,13 +575,35 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         n_samples : int, default=1
             Draws for each row.
         random_state : int, RandomState instance or None, default=None
+            Source of the draws.
 
         Returns
         -------
         y : ndarray of shape (n_rows[, n_targets], n_samples)
+            In the units of y.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_dist`, and when `n_samples` is not a whole number of at least 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(400, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=400)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> draws = model.fit(X, y).sample_y([[0.2], [0.7]], n_samples=1000, random_state=0)
+        >>> draws.shape
+        (2, 1000)
+        >>> draws.mean(axis=1).round(1)
+        array([0.2, 0.7])
         """
         return self._cast(self.predict_dist(X).sample(n_samples, random_state))
 
@@ -517,12 +613,32 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Where to evaluate the density of each row.
 
         Returns
         -------
         log_prob : ndarray of shape (n_samples,)
             Natural logarithms, for y in its units; joint for several targets. In float64.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_dist`, and for a y of another shape or with missing values.
+
+        Examples
+        --------
+        Densities are per unit of y, so that they may be above 1, and their logarithms positive.
+
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(400, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=400)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> model.fit(X, y).log_prob([[0.5], [0.5]], [0.5, 0.8]).round(1)
+        array([ 1.4, -3.1])
         """
         dist = self.predict_dist(X)
         return dist.logpdf(self._checked_y(dist, y))
@@ -536,11 +652,35 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Observed values.
 
         Returns
         -------
         pit : ndarray of shape (n_samples[, n_targets])
+            Between 0 and 1, of each target by itself.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_dist`, and for a y of another shape or with missing values.
+
+        References
+        ----------
+        Dawid (1984), Statistical theory: the prequential approach, JRSS A 147. Czado, Gneiting and
+        Held (2009), Predictive model assessment for count data, Biometrics 65.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(400, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=400)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> model.fit(X, y).pit([[0.5], [0.5]], [0.5, 0.6]).round(1)
+        array([0.5, 0.8])
         """
         dist = self.predict_dist(X)
         y = self._checked_y(dist, y)
@@ -558,17 +698,35 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
 
         Returns
         -------
         uncertainty : Bunch
             `aleatoric`, the mean of the networks' variances; `epistemic`, the variance of their
-            means; `total`, the sum. Each of shape (n_samples[, n_targets]).
+            means; `total`, the sum. Each of shape (n_samples[, n_targets]), in squared units of y.
 
         Raises
         ------
-        ValueError
-            For a single network.
+        NotFittedError, ValueError
+            As `predict_dist`, and for a single network.
+
+        Examples
+        --------
+        Where there are no training rows the networks disagree.
+
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(-1, 1, size=(200, 1))
+        >>> y = X[:, 0] ** 2 + rng.normal(scale=0.1, size=200)
+        >>> model = DensityRegressor(
+        ...     hidden_layer_sizes=(20,), n_init=3, combine_inits="average",
+        ...     learning_rate="one_cycle", learning_rate_init=0.01, max_iter=50, random_state=0,
+        ... )
+        >>> found = model.fit(X, y).uncertainty([[0.0], [5.0]])
+        >>> bool(found.epistemic[0] < found.aleatoric[0] and found.epistemic[1] > 0.1)
+        True
         """
         check_is_fitted(self)
         if self.theta_.ndim < 2:
@@ -588,8 +746,11 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows that training has not seen, as in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
         method : {"auto", "scale", "pit"}, default="auto"
             "scale" stretches the distributions about their means by one factor per target, that of
             the largest likelihood. "pit" maps the distribution function so that the ranks of y
@@ -603,8 +764,31 @@ class DensityRegressor(
 
         Raises
         ------
-        ValueError
-            For fewer than 20 rows, or for a method that the distribution does not have.
+        NotFittedError, ValueError
+            As `predict_dist`; for fewer than 20 rows of a positive weight, for a method that the
+            distribution does not have, and for a y of another shape or outside its domain.
+
+        References
+        ----------
+        Kuleshov, Fenner and Ermon (2018), Accurate uncertainties for deep learning using
+        calibrated regression, ICML.
+
+        Examples
+        --------
+        The normal distribution has no room for this skewed noise until it is calibrated.
+
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(800, 1))
+        >>> y = X[:, 0] + rng.exponential(size=800)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> before = model.fit(X[:400], y[:400]).score(X[600:], y[600:])
+        >>> model = model.calibrate(X[400:600], y[400:600])
+        >>> model.calibration_["method"]
+        'pit'
+        >>> model.score(X[600:], y[600:]) > before
+        True
         """
         law, params = self._mixed(*self._members(X))
         y = self._checked_y(Distribution(law, params), y)
@@ -619,13 +803,21 @@ class DensityRegressor(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True values.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
 
         Returns
         -------
         score : float
             In nats per row, for y in its units. ``scoring="r2"`` of scikit-learn works as well.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `log_prob`, and for weights that cannot be used.
         """
         log_prob = self.log_prob(X, y)
         weight = check_sample_weight(sample_weight, len(log_prob))

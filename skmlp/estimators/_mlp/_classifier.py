@@ -13,13 +13,22 @@ from .._classification import Classification, kind_of
 from .._defaults import CLASSIFICATION_RECIPE, OPEN_CONSTRAINTS, HasRecipe
 from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
 from .._hidden import HiddenFeatures
+from .._numbers import NUMBER_CONSTRAINTS, EmbedsNumbers
 from .._recipe import check_incremental
 from .._tabular import TABLE_CONSTRAINTS, TakesTables
+from .._temperature import TemperatureScaling
 from ._given import check_layers, parameters_from, set_weights, take_over
 
 
 class MLPClassifier(
-    Classification, HiddenFeatures, StartsFromEncoder, TakesTables, HasRecipe, BaseMLP
+    TemperatureScaling,
+    Classification,
+    HiddenFeatures,
+    StartsFromEncoder,
+    EmbedsNumbers,
+    TakesTables,
+    HasRecipe,
+    BaseMLP,
 ):
     """Multilayer perceptron for classification.
 
@@ -106,6 +115,10 @@ class MLPClassifier(
         count the same.
     label_smoothing : float, default=0.0
         Share of every target that "log_loss" spreads evenly over the classes.
+    temperature_scaling : bool or "auto", default="auto"
+        After training, divide the raw outputs of ``loss="log_loss"`` by the number with which the
+        log loss of the validation set is least (Guo et al. 2017). It is a part of the last layer's
+        weights then, and changes no label of a single network. "auto" does, by hand it does not.
     weight_decay : float, default=0.0
         Decoupled decay: every step multiplies the weights by 1 - learning rate * weight_decay;
         "adam" with it is AdamW.
@@ -113,7 +126,8 @@ class MLPClassifier(
         Stop when an epoch moves the parameters by less, relative to their norm; 0 is off.
     init : str or Initializer, default="auto"
         A name in `skmlp.initializers.INITIALIZERS` or an instance; "auto" takes the
-        `default_init` of the activation with its `default_gain`.
+        `default_init` of the activation with its `default_gain`, and for the output layer 0.6
+        of that with "adam" and "rmsprop".
     parametrization : {"standard", "ntk", "auto"}, default="auto"
         "ntk" trains W in W / sqrt(n_in); "auto" is that, by hand "standard".
     input_scale_layer : bool or "auto", default="auto"
@@ -144,6 +158,13 @@ class MLPClassifier(
         Largest number of levels that have a column each.
     category_embedding_size : int, default=8
         Length of the vector that is learned for every level of a category with more levels.
+    numeric_embedding_size : int, default=0
+        Length of the periodic embedding that is learned for every column of numbers x and stands
+        beside it: W cos(2 pi (f x + b)) + c with 16 frequencies f and phases b (Gorishniy et al.
+        2022, with biases after Holzmueller et al. 2024). 0 is none. Needs a dense X.
+    numeric_embedding_scale : float, default=0.1
+        Standard deviation of its first frequencies, in turns per standard deviation of the column
+        (per unit of what `feature_scaling` makes of it).
     missing : {"indicator", "error"}, default="indicator"
         What is done about missing values (NaN, None, pandas.NA, null) in X: numbers are replaced by
         the mean of the training rows, or the median for ``feature_scaling="robust"``, and a column
@@ -157,8 +178,8 @@ class MLPClassifier(
         watched; or keep all and average their probabilities.
     scoring : str, callable or None, default=None
         What is watched on the validation set: a scorer's name or ``scorer(estimator, X, y)``,
-        higher is better, or "loss". None is accuracy for the losses
-        that scikit-learn's estimator has, "loss" for the others.
+        higher is better, or "loss". None is "loss"; by hand accuracy for ``loss="log_loss"``,
+        and "loss" for the others.
     callbacks : list of Callback or None, default=None
         Instances of classes in `skmlp.callbacks`. Training works with copies of them; what they
         find out is in `history_`.
@@ -174,7 +195,9 @@ class MLPClassifier(
     coefs_, intercepts_ : list of ndarray
         Effective weights and biases on raw X, computed on access and read-only. With the hidden
         activations (the slopes that "prelu" learns are in `theta_`) and `out_activation_` they
-        give the predictions in y's units.
+        give the predictions in y's units. Averaged starts, categories (but bools), missing
+        values in the training rows, embeddings of numbers and ``feature_scaling="robust"`` have
+        none.
     n_iter_ : int
         Epochs of the last call of `fit`.
     t_ : int
@@ -200,6 +223,9 @@ class MLPClassifier(
         DataFrame. NaN stands for what was not measured.
     settings_ : dict
         What the parameters at "auto" came to, by name; given as parameters they say the same.
+    temperature_ : float
+        By which the last call of `fit` has divided the raw outputs; 1.0 without
+        `temperature_scaling`.
     early_stopping_ : bool
         What ``early_stopping="auto"`` stands for.
     init_losses_ : ndarray of shape (n_starts,)
@@ -236,7 +262,9 @@ class MLPClassifier(
     References
     ----------
     Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors,
-    Nature 323. Crammer and Singer (2001), JMLR 2. Weston and Watkins (1999), ESANN.
+    Nature 323. Crammer and Singer (2001), JMLR 2. Weston and Watkins (1999), ESANN. Gorishniy,
+    Rubachev and Babenko (2022), On embeddings for numerical features in tabular deep learning,
+    NeurIPS 35. Holzmueller, Grinsztajn and Steinwart (2024), Better by default, NeurIPS 37.
 
     Examples
     --------
@@ -253,6 +281,7 @@ class MLPClassifier(
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
         **TABLE_CONSTRAINTS,
+        **NUMBER_CONSTRAINTS,
         **OPEN_CONSTRAINTS,
         "encoder": ENCODER_CONSTRAINT,
         "encoder_learning_rate": [Interval(Real, 0, None, closed="left")],
@@ -260,6 +289,7 @@ class MLPClassifier(
         "margin": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "temperature_scaling": ["boolean", StrOptions({"auto"})],
     }
 
     _recipe = CLASSIFICATION_RECIPE
@@ -294,6 +324,7 @@ class MLPClassifier(
         margin=1.0,
         class_weight=None,
         label_smoothing=0.0,
+        temperature_scaling="auto",
         weight_decay=0.0,
         weight_tol=0.0,
         init="auto",
@@ -307,6 +338,8 @@ class MLPClassifier(
         categorical_features="from_dtype",
         max_one_hot=8,
         category_embedding_size=8,
+        numeric_embedding_size=0,
+        numeric_embedding_scale=0.1,
         missing="indicator",
         n_init=1,
         combine_inits="best",
@@ -341,6 +374,7 @@ class MLPClassifier(
         self.margin = margin
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.temperature_scaling = temperature_scaling
         self.weight_decay = weight_decay
         self.weight_tol = weight_tol
         self.init = init
@@ -354,6 +388,8 @@ class MLPClassifier(
         self.categorical_features = categorical_features
         self.max_one_hot = max_one_hot
         self.category_embedding_size = category_embedding_size
+        self.numeric_embedding_size = numeric_embedding_size
+        self.numeric_embedding_scale = numeric_embedding_scale
         self.missing = missing
         self.n_init = n_init
         self.combine_inits = combine_inits
@@ -391,7 +427,7 @@ class MLPClassifier(
         Raises
         ------
         ValueError
-            When shapes or classes do not fit.
+            When shapes or classes do not fit, and for numbers that are not finite.
 
         Examples
         --------
@@ -427,6 +463,24 @@ class MLPClassifier(
         -------
         estimator : MLPClassifier
             With ``feature_scaling=None``.
+
+        Raises
+        ------
+        TypeError
+            For another estimator, such as a Pipeline or a regressor.
+        NotFittedError
+            When `mlp` is not fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn import neural_network
+        >>> from skmlp import MLPClassifier
+        >>> X, y = np.linspace(-1, 1, 20).reshape(-1, 1), np.repeat(["minus", "plus"], 10)
+        >>> theirs = neural_network.MLPClassifier((5,), solver="lbfgs", random_state=0).fit(X, y)
+        >>> ours = MLPClassifier.from_sklearn(theirs)
+        >>> bool(np.allclose(ours.predict_proba(X), theirs.predict_proba(X)))
+        True
         """
         parameters = parameters_from(cls, mlp, neural_network.MLPClassifier)
         coefs, intercepts = check_layers(mlp.coefs_, mlp.intercepts_)
@@ -441,6 +495,7 @@ class MLPClassifier(
         if classes.ndim != 1 or not np.array_equal(classes, np.unique(classes)):
             raise ValueError(f"classes must be distinct and in increasing order, got {classes}.")
         estimator.classes_, estimator._kind = classes, kind_of(multilabel, len(classes))
+        estimator.temperature_ = 1.0
         expected, n_outputs = len(classes), coefs[-1].shape[1]
         if estimator._kind == "binary":
             expected = 1
@@ -459,14 +514,38 @@ class MLPClassifier(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A chunk of rows, as in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Their labels.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; required in the first call.
 
         Returns
         -------
         self : object
+            This estimator.
+
+        Raises
+        ------
+        AttributeError
+            With "lbfgs", ``early_stopping=True``, several starts of which the best is kept, or an
+            `encoder` that is not frozen: then there is no such method.
+        ValueError
+            Without `classes` in the first call, for labels that it did not announce, and for
+            ``class_weight="balanced"``; for input that cannot be used, settings of the network
+            that have changed since the first call, schedules and callbacks that need a whole fit
+            ("cosine", `Checkpoint`), and when training diverges.
+
+        Examples
+        --------
+        >>> from skmlp import MLPClassifier
+        >>> model = MLPClassifier(random_state=0)
+        >>> model = model.partial_fit([[0.0], [1.0]], ["a", "b"], classes=["a", "b", "c"])
+        >>> model = model.partial_fit([[1.0], [2.0]], ["b", "c"])
+        >>> model.predict_proba([[0.0]]).shape
+        (1, 3)
         """
         self._check_partial_fit(classes)
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)

@@ -11,13 +11,22 @@ from .._base import BaseMLP
 from .._defaults import OPEN_CONSTRAINTS, REGRESSION_RECIPE, HasRecipe
 from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
 from .._hidden import HiddenFeatures
+from .._numbers import NUMBER_CONSTRAINTS, EmbedsNumbers
 from .._recipe import check_incremental
 from .._regression import Regression
 from .._tabular import TABLE_CONSTRAINTS, TakesTables
 from ._given import check_layers, parameters_from, set_weights, take_over
 
 
-class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, HasRecipe, BaseMLP):
+class MLPRegressor(
+    Regression,
+    HiddenFeatures,
+    StartsFromEncoder,
+    EmbedsNumbers,
+    TakesTables,
+    HasRecipe,
+    BaseMLP,
+):
     """Multilayer perceptron for regression.
 
     f(x) = W_L a_{L-1} + b_L, a_k = activation(W_k a_{k-1} + b_k), a_0 = x scaled; the weights
@@ -103,7 +112,8 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
         Stop when an epoch moves the parameters by less, relative to their norm; 0 is off.
     init : str or Initializer, default="auto"
         A name in `skmlp.initializers.INITIALIZERS` or an instance; "auto" takes the
-        `default_init` of the activation with its `default_gain`.
+        `default_init` of the activation with its `default_gain`, and for the output layer 0.6
+        of that with "adam" and "rmsprop".
     parametrization : {"standard", "ntk", "auto"}, default="auto"
         "ntk" trains W in W / sqrt(n_in); "auto" is that, by hand "standard".
     input_scale_layer : bool or "auto", default="auto"
@@ -142,6 +152,13 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
         Largest number of levels that have a column each.
     category_embedding_size : int, default=8
         Length of the vector that is learned for every level of a category with more levels.
+    numeric_embedding_size : int, default=0
+        Length of the periodic embedding that is learned for every column of numbers x and stands
+        beside it: W cos(2 pi (f x + b)) + c with 16 frequencies f and phases b (Gorishniy et al.
+        2022, with biases after Holzmueller et al. 2024). 0 is none. Needs a dense X.
+    numeric_embedding_scale : float, default=0.1
+        Standard deviation of its first frequencies, in turns per standard deviation of the column
+        (per unit of what `feature_scaling` makes of it).
     missing : {"indicator", "error"}, default="indicator"
         What is done about missing values (NaN, None, pandas.NA, null) in X: numbers are replaced by
         the mean of the training rows, or the median for ``feature_scaling="robust"``, and a column
@@ -155,8 +172,8 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
         watched; or keep all and average their predictions.
     scoring : str, callable or None, default=None
         What is watched on the validation set: a scorer's name or ``scorer(estimator, X, y)``,
-        higher is better, or "loss". None is R2 for the losses
-        that scikit-learn's estimator has, "loss" for the others.
+        higher is better, or "loss". None is "loss"; by hand R2 for the losses that
+        scikit-learn's estimator has, and "loss" for the others.
     callbacks : list of Callback or None, default=None
         Instances of classes in `skmlp.callbacks`. Training works with copies of them; what they
         find out is in `history_`.
@@ -170,7 +187,9 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
     coefs_, intercepts_ : list of ndarray
         Effective weights and biases on raw X, computed on access and read-only. With the hidden
         activations (the slopes that "prelu" learns are in `theta_`) and `out_activation_` they
-        give the predictions in y's units.
+        give the predictions in y's units. Averaged starts, categories (but bools), missing
+        values in the training rows, embeddings of numbers and ``feature_scaling="robust"`` have
+        none.
     n_iter_ : int
         Epochs of the last call of `fit`.
     t_ : int
@@ -232,7 +251,9 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
     References
     ----------
     Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors,
-    Nature 323. Kingma and Ba (2015), Adam: a method for stochastic optimization, ICLR.
+    Nature 323. Kingma and Ba (2015), Adam: a method for stochastic optimization, ICLR. Gorishniy,
+    Rubachev and Babenko (2022), On embeddings for numerical features in tabular deep learning,
+    NeurIPS 35. Holzmueller, Grinsztajn and Steinwart (2024), Better by default, NeurIPS 37.
 
     Examples
     --------
@@ -249,6 +270,7 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
         **TABLE_CONSTRAINTS,
+        **NUMBER_CONSTRAINTS,
         **OPEN_CONSTRAINTS,
         "encoder": ENCODER_CONSTRAINT,
         "encoder_learning_rate": [Interval(Real, 0, None, closed="left")],
@@ -303,6 +325,8 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
         categorical_features="from_dtype",
         max_one_hot=8,
         category_embedding_size=8,
+        numeric_embedding_size=0,
+        numeric_embedding_scale=0.1,
         missing="indicator",
         n_init=1,
         combine_inits="best",
@@ -350,6 +374,8 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
         self.categorical_features = categorical_features
         self.max_one_hot = max_one_hot
         self.category_embedding_size = category_embedding_size
+        self.numeric_embedding_size = numeric_embedding_size
+        self.numeric_embedding_scale = numeric_embedding_scale
         self.missing = missing
         self.n_init = n_init
         self.combine_inits = combine_inits
@@ -380,7 +406,7 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
         Raises
         ------
         ValueError
-            When shapes do not fit.
+            When shapes do not fit, and for numbers that are not finite.
 
         Examples
         --------
@@ -410,6 +436,24 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
         -------
         estimator : MLPRegressor
             With ``feature_scaling=None`` and ``target_scaling=False``.
+
+        Raises
+        ------
+        TypeError
+            For another estimator, such as a Pipeline or a classifier.
+        NotFittedError
+            When `mlp` is not fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn import neural_network
+        >>> from skmlp import MLPRegressor
+        >>> X, y = np.linspace(-1, 1, 20).reshape(-1, 1), np.linspace(-1, 1, 20) ** 2
+        >>> theirs = neural_network.MLPRegressor(solver="lbfgs", random_state=0).fit(X, y)
+        >>> ours = MLPRegressor.from_sklearn(theirs)
+        >>> bool(np.allclose(ours.predict(X), theirs.predict(X)))
+        True
         """
         parameters = parameters_from(cls, mlp, neural_network.MLPRegressor)
         return take_over(cls._given(*check_layers(mlp.coefs_, mlp.intercepts_), **parameters), mlp)
@@ -434,11 +478,37 @@ class MLPRegressor(Regression, HiddenFeatures, StartsFromEncoder, TakesTables, H
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A chunk of rows, as in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
 
         Returns
         -------
         self : object
+            This estimator.
+
+        Raises
+        ------
+        AttributeError
+            With "lbfgs", ``early_stopping=True``, several starts of which the best is kept, or an
+            `encoder` that is not frozen: then there is no such method.
+        ValueError
+            For input that cannot be used, settings of the network that have changed since the
+            first call, schedules and callbacks that need a whole fit ("cosine", `Checkpoint`), and
+            when training diverges.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import MLPRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> model = MLPRegressor(random_state=0)
+        >>> for _ in range(3):
+        ...     X = rng.uniform(size=(50, 1))
+        ...     model = model.partial_fit(X, X[:, 0] ** 2)
+        >>> model.t_  # rows seen
+        150
         """
         return self._fit(X, y, sample_weight, incremental=True)
