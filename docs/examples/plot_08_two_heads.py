@@ -33,7 +33,7 @@ X = x.reshape(-1, 1)
 
 # %%
 # Only `distribution` differs. The histogram knows nothing of bell curves; it pays for that with
-# steps, and with more parameters. The step size falls to zero along a cosine. From 1000 rows on a
+# steps, and with more parameters. The step size falls to zero along a cosine. From 500 rows on a
 # tenth of them is watched; with ``n_iter_no_change=np.inf`` it does not stop the training, but the
 # best epoch is restored.
 

@@ -27,12 +27,12 @@ def model_of(name="normal", **params):
 # ---- watching ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n, watched", [(999, False), (1000, True)])
-def test_from_1000_rows_on_a_part_is_watched(n, watched):
+@pytest.mark.parametrize("n, watched", [(499, False), (500, True)])
+def test_from_500_rows_on_a_part_is_watched(n, watched):
     model = model_of().fit(X[:n], Y[:n])
     assert model.early_stopping_ is watched
     assert (model.validation_scores_ is not None) is watched
-    assert model.t_ == (900 if watched else 999) * model.n_iter_
+    assert model.t_ == (450 if watched else 499) * model.n_iter_
     assert (model.best_iteration_ is not None) is watched
 
 
@@ -42,9 +42,9 @@ def test_unless_it_is_switched_off():
 
 
 def test_rows_of_weight_zero_do_not_count_for_that():
-    weight = np.r_[0.0, np.ones(999)]
-    assert not model_of().fit(X, Y, weight).early_stopping_
-    assert model_of().fit(X, Y, 1.0 + weight).early_stopping_
+    weight = np.r_[0.0, np.ones(499)]
+    assert not model_of().fit(X[:500], Y[:500], weight).early_stopping_
+    assert model_of().fit(X[:500], Y[:500], 1.0 + weight).early_stopping_
 
 
 def test_a_given_validation_set_is_watched():

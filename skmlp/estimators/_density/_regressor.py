@@ -23,7 +23,7 @@ from .._vocabulary import describe, resolve, restore
 from . import _calibration as calibration
 
 # A validation set costs a tenth of the rows; with fewer than these it is not taken unasked.
-ROWS_TO_WATCH = 1000
+ROWS_TO_WATCH = 500
 
 # By which the learning rate of raw outputs that do not depend on x is multiplied: only a bias has
 # to take them all the way from the marginal fit.
@@ -101,7 +101,7 @@ class DensityRegressor(
     early_stopping : bool or "auto", default="auto"
         Stop once the score on a validation set stalls, and restore the best weights. The set is
         `X_val` of `fit`, else a part of X. "auto" is True if `X_val` is given or X has at least
-        1000 rows: a density that is trained for too long becomes too sure of itself. With False
+        500 rows: a density that is trained for too long becomes too sure of itself. With False
         and `X_val` the best weights are restored as well, but only `max_iter` (or `weight_tol`)
         ends the training.
     validation_fraction : float or cross-validation splitter, default=0.1
