@@ -44,5 +44,5 @@ TABULAR_CLASSIFICATION = {
     **_BOTH,
     "learning_rate_init": 0.03,
     "dropout": 0.15,
-    "temperature_scaling": True,
+    "temperature_scaling": False,
 }

@@ -169,6 +169,8 @@ def registry_rows(registry):
             kinds = dict.fromkeys(kind.values())
             said = " ".join(f":py:obj:`~{public_name(one)}`: {summary(one)}" for one in kinds)
             yield f'``"{name}"``', said
+        elif inspect.isfunction(kind):
+            yield f'``"{name}"``', summary(kind)
         elif not inspect.isclass(kind):  # a preset: parameters and values
             yield f"``{name}``", f"``{kind!r}``"
         else:

@@ -57,7 +57,9 @@ x_test = rng.uniform(x.min(), x.max(), 3000)
 y_test = rng.normal(true_mean(x_test), true_std(x_test))
 truth = norm.logpdf(y_test, true_mean(x_test), true_std(x_test)).mean()
 scores = {name: model.score(x_test.reshape(-1, 1), y_test) for name, model in models.items()}
-print(f"mean log-likelihood, test rows: {scores}, truth {truth:.3f}")
+print("mean log-likelihood, test rows")
+for name, score in {**scores, "truth": truth}.items():
+    print(f"{name:10} {score:6.3f}")
 
 # %%
 # Above the densities as colours, below cuts through them at two values of x, marked above, with the

@@ -69,7 +69,10 @@ scores = {name: model.score(X_test, y_test) for name, model in models.items()}
 PLACE = 0.75
 points = np.linspace(-2.7, 2.7, 900)
 truth = np.log(true_density(X_test[:, 0], y_test)).mean()
-print(f"mean log-likelihood, test rows: {scores}, of the truth {truth:.2f}")
+print("mean log-likelihood, test rows")
+for name, score in {**scores, "truth": truth}.items():
+    print(f"{name:15} {score:5.2f}")
+
 figure, axes = plt.subplots(
     2, 3, figsize=(11.5, 6), layout="constrained", sharey="row", height_ratios=[1.4, 1]
 )

@@ -55,7 +55,9 @@ models = {
     for kind in ("full", "diag", "tied")
 }
 scores = {kind: model.score(X_test, Y_test) for kind, model in models.items()}
-print("mean log-likelihood, test rows:", scores)
+print("mean log-likelihood, test rows")
+for kind, score in scores.items():
+    print(f"{kind:5} {score:5.2f}")
 
 # %%
 # Ellipses hold nine tenths of a distribution. For two targets their radius is the root of

@@ -89,7 +89,8 @@ errors = {
     "hypernetwork": error([curve(hyper, group) for group in known], known),
     "the same,\nnew groups": error([curve(hyper, group) for group in new], new),
 }
-print({name: round(float(value), 3) for name, value in errors.items()})
+for name, value in errors.items():
+    print(f"{' '.join(name.split()):22} {value:.3f}")
 
 # %%
 # Embeddings have four entries, but lie near a plane in that space (left, by PCA): there are two

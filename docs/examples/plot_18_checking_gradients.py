@@ -69,7 +69,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)
     costs = [cost(width) for width in (4, 12, 40, 120, 400, 1000)]
 n_weights, backpropagation, differences, checked = np.transpose(costs)
-print("times slower by differences:", np.round(differences / backpropagation))
+for n, times in zip(n_weights, differences / backpropagation, strict=True):
+    print(f"{n:9.0f} weights: by differences {times:7.0f} times slower")
 
 # %%
 # Left: from the right, errors fall with slopes 1 and 2; from the left, rounding takes over. The

@@ -62,7 +62,8 @@ with tempfile.TemporaryDirectory() as folder:
     peaks(everything[:CHUNK], Path(folder) / "first.npy")
     found = [peaks(everything[:n], Path(folder) / f"{n}.npy") for n in numbers]
 memory = {way: [row[way] for row in found] for way in found[0]}
-print({way: f"{values[-1]:.0f} MB" for way, values in memory.items()})
+for way, values in memory.items():
+    print(f"{way:20} {values[-1]:3.0f} MB")
 
 # %%
 # A stream of 60 chunks. The error on the next chunk, before it is learned, costs nothing and is an

@@ -43,7 +43,8 @@ others = {
     "last digit of one number": predictions(nudged),
 }
 apart = {name: np.sqrt(np.mean((other - first) ** 2, axis=1)) for name, other in others.items()}
-print({name: f"{values[0]:.0e} to {values[-1]:.0e}" for name, values in apart.items()})
+for name, values in apart.items():
+    print(f"{name:24} {values[0]:.0e} to {values[-1]:.0e}")
 
 # %%
 # Two settings, each with five seeds on twelve splits.

@@ -159,9 +159,19 @@ def _unit(out, j):
     out[..., j] = 1.0
 
 
+def _l1(depth, strength, rate):
+    """strength * sum_j |h_j| for every row."""
+    return CodePenalty(depth, strength, power=1)
+
+
+def _l2(depth, strength, rate):
+    """strength * sum_j h_j^2 for every row."""
+    return CodePenalty(depth, strength, power=2)
+
+
 # By name: penalty(depth, strength, rate) that makes a code sparse.
 SPARSITIES = {
-    "l1": lambda depth, strength, rate: CodePenalty(depth, strength, power=1),
-    "l2": lambda depth, strength, rate: CodePenalty(depth, strength, power=2),
+    "l1": _l1,
+    "l2": _l2,
     "kl": RatePenalty,
 }

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
-from skmlp import MLPClassifier, presets
+from skmlp import MLPClassifier
 from skmlp.estimators._temperature import best_temperature
 from skmlp.losses import BinaryLogLoss, SoftmaxLogLoss
 
@@ -177,7 +177,6 @@ def test_auto_is_the_recipe_alone(noisy):
     assert not MLPClassifier(max_iter=5)._settings(len(X))["temperature_scaling"]
     for loss in ("crammer_singer", "weston_watkins"):
         assert not MLPClassifier(loss=loss)._settings(len(X))["temperature_scaling"]
-    assert presets.TABULAR_CLASSIFICATION["temperature_scaling"]
 
 
 def test_without_a_validation_set_it_is_refused(noisy):
