@@ -13,7 +13,7 @@ from skmlp.families import FAMILIES, Gamma, Normal
 
 SMALL = {"hidden_layer_sizes": (16,), "learning_rate_init": 0.02, "random_state": 0}
 # A schedule that ends at zero: reaching max_iter is success.
-SMALL |= {"learning_rate": "one_cycle", "max_iter": 30, "batch_size": 100}
+SMALL |= {"learning_rate": "one_cycle", "max_iter": 30, "batch_size": 100, "early_stopping": False}
 
 
 def bimodal(X):
