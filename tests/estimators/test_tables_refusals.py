@@ -297,7 +297,8 @@ def test_autoencoders_take_numbers_only(cls, make):
     X = make({"x": x, "city": ["a", "b", "c"] * 20})
     with pytest.raises(ValueError, match=f"'city'.*{cls.__name__}.*numbers only.*OneHotEncoder"):
         cls().fit(X)
-    with pytest.raises(ValueError, match="NaN in column 'x', first in row .*SimpleImputer"):
+    # scikit-learn 1.6 does not see the names of a polars frame of numbers.
+    with pytest.raises(ValueError, match="NaN in column ('x'|0), first in row .*SimpleImputer"):
         cls().fit(make({"x": np.where(x > 1, np.nan, x), "z": x}))
 
 

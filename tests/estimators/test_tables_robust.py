@@ -144,6 +144,8 @@ def at_fault(message, names):
     listed = re.search(r"columns (\[[\d, ]+\])", message)
     kinds = [*names, names[0]]  # the last may be the first again
     positions = json.loads(listed[1]) if listed else []
+    # scikit-learn 1.6 does not see the names of a polars frame of numbers.
+    positions += [int(j) for j in re.findall(r"column (\d+)", message)]
     return [names[0] if own == "again" else own.split(" ", 1)[1] for own in labels] + [
         kinds[j] for j in positions
     ]
