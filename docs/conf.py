@@ -14,7 +14,6 @@ version = release = skmlp.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "myst_parser",
     "numpydoc",
     "sphinx_copybutton",
@@ -33,6 +32,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 90
+python_trailing_comma_in_multi_line_signatures = False
+smartquotes = False  # quoted names are values of parameters, and f'(z) is a derivative
 numpydoc_show_class_members = False
 
 sphinx_gallery_conf = {

@@ -64,7 +64,14 @@ class Activation(ABC):
     _constants = ()  # what forward and backward take after work, in the convenience methods
 
     def n_slopes(self, width):
-        """Return the number of learned slopes of a layer of ``width`` units, an int."""
+        """Return the number of learned slopes of a layer of ``width`` units, an int.
+
+        Examples
+        --------
+        >>> from skmlp.activations import PReLU, ReLU
+        >>> ReLU().n_slopes(10), PReLU().n_slopes(10)  # prelu: one for the whole layer
+        (0, 1)
+        """
         return 0
 
     @abstractmethod
@@ -130,6 +137,12 @@ class Activation(ABC):
         -------
         slope : ndarray of the shape of z
             New; float64 unless z is float32.
+
+        Examples
+        --------
+        >>> from skmlp.activations import ReLU
+        >>> ReLU().derivative([-2.0, 3.0])
+        array([0., 1.])
         """
         z = _as_float_array(z)
         out = np.ones_like(z)
@@ -220,6 +233,12 @@ class _ExponentialLinear(_Smooth, ABC):
         """Write a + scale * alpha for a <= 0, scale otherwise.
 
         For a > 0 the minimum leaves scale * alpha, and the mask makes it scale.
+
+        Examples
+        --------
+        >>> from skmlp.activations import ELU
+        >>> ELU().derivative([3.0, 0.0, -100.0]).round(2)  # written by `slope`
+        array([1., 1., 0.])
         """
         np.minimum(a, 0.0, out=out)
         out += self.scale * self.alpha
@@ -296,6 +315,15 @@ class Tanh(Activation):
 
         Where NumPy has no vector code for the tanh of float64, this takes half its time. The
         absolute error is of the order of 1e-16.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.activations import Tanh
+        >>> z = np.array([[[0.0, -100.0]]])  # members, rows, width
+        >>> Tanh().forward(z, z, lambda key, *array: np.empty(*array))  # in place
+        >>> z
+        array([[[ 0., -1.]]])
         """
         if z.dtype == np.float32:
             np.tanh(z, out=out)
@@ -562,7 +590,14 @@ class SiLU(_Smooth):
         np.multiply(_logistic(z, out), z, out=out)
 
     def slope(self, z, a, out, work):
-        """Write (1 - a) * s + a, where s is the sigmoid of z."""
+        """Write (1 - a) * s + a, where s is the sigmoid of z.
+
+        Examples
+        --------
+        >>> from skmlp.activations import SiLU
+        >>> SiLU().derivative([0.0, 10.0]).round(2)  # written by `slope`
+        array([0.5, 1. ])
+        """
         np.subtract(1.0, a, out=out)
         out *= _logistic(z, work("activation.0", z.shape, z.dtype))
         out += a

@@ -92,6 +92,15 @@ class Distribution:
         Returns
         -------
         mean : ndarray of shape (n[, t])
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import LogNormal
+        >>> dist = Distribution(LogNormal(), {"mu": np.zeros(2), "sigma": np.array([0.1, 1.0])})
+        >>> dist.mean().round(2)  # above the medians, which are 1
+        array([1.01, 1.65])
         """
         return self._moment("mean")
 
@@ -102,6 +111,15 @@ class Distribution:
         -------
         median : ndarray of shape (n[, t])
             Of each target by itself.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import LogNormal
+        >>> dist = Distribution(LogNormal(), {"mu": np.zeros(2), "sigma": np.array([0.1, 1.0])})
+        >>> dist.median()
+        array([1., 1.])
         """
         return self._moment("median")
 
@@ -112,6 +130,15 @@ class Distribution:
         -------
         mode : ndarray of shape (n[, t])
             Of a mixture over several targets, the mean of the component that is best there.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import LogNormal
+        >>> dist = Distribution(LogNormal(), {"mu": np.zeros(2), "sigma": np.array([0.1, 1.0])})
+        >>> dist.mode().round(2)  # below the medians, which are 1
+        array([0.99, 0.37])
         """
         return self._moment("mode")
 
@@ -121,6 +148,14 @@ class Distribution:
         Returns
         -------
         var : ndarray of shape (n[, t])
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Poisson
+        >>> Distribution(Poisson(), {"mean": np.array([1.0, 4.0])}).var()  # as large as the mean
+        array([1., 4.])
         """
         return self._moment("var")
 
@@ -130,6 +165,14 @@ class Distribution:
         Returns
         -------
         std : ndarray of shape (n[, t])
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Poisson
+        >>> Distribution(Poisson(), {"mean": np.array([1.0, 4.0])}).std()
+        array([1., 2.])
         """
         return np.sqrt(self.var())
 
@@ -140,6 +183,16 @@ class Distribution:
         -------
         cov : ndarray of shape (n, t, t)
             With t = 1 when y has no axis for targets.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import MultivariateNormal
+        >>> p = {"loc": np.array([[0.0, 1.0]]), "scale_tril": np.array([[[1.0, 0.0], [1.0, 1.0]]])}
+        >>> Distribution(MultivariateNormal(), p).cov()  # one matrix for each row
+        array([[[1., 1.],
+                [1., 2.]]])
         """
         return self._moment("cov") if self.law.vector else self.var()[:, np.newaxis, np.newaxis]
 
@@ -150,6 +203,16 @@ class Distribution:
         -------
         corr : ndarray of shape (n, t, t)
             With t = 1 when y has no axis for targets.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import MultivariateNormal
+        >>> p = {"loc": np.array([[0.0, 1.0]]), "scale_tril": np.array([[[1.0, 0.0], [1.0, 1.0]]])}
+        >>> Distribution(MultivariateNormal(), p).corr().round(3)
+        array([[[1.   , 0.707],
+                [0.707, 1.   ]]])
         """
         cov = self.cov()
         sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
@@ -161,6 +224,17 @@ class Distribution:
         Returns
         -------
         skewness : ndarray of shape (n[, t])
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal, Poisson
+        >>> counts = Distribution(Poisson(), {"mean": np.array([4.0])})
+        >>> counts.skewness().round(6)  # positive: the longer tail is that of large values
+        array([0.5])
+        >>> Distribution(Normal(), {"loc": np.array([4.0]), "scale": np.array([2.0])}).skewness()
+        array([0.])
         """
         return self._moment("skewness")
 
@@ -170,6 +244,17 @@ class Distribution:
         Returns
         -------
         entropy : ndarray of shape (n,)
+
+        Examples
+        --------
+        Twice the scale adds log 2, so that entropies of densities may be negative.
+
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> dist = Distribution(Normal(), {"loc": np.zeros(3), "scale": np.array([0.1, 1.0, 2.0])})
+        >>> dist.entropy().round(2)
+        array([-0.88,  1.42,  2.11])
         """
         return self._moment("entropy")
 
@@ -189,6 +274,17 @@ class Distribution:
         ------
         ValueError
             When the shape of y does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal, Poisson
+        >>> narrow = Distribution(Normal(), {"loc": np.array([5.0]), "scale": np.array([0.1])})
+        >>> narrow.pdf(5.0).round(2)  # per unit of y: no probability, which could not exceed 1
+        array([3.99])
+        >>> Distribution(Poisson(), {"mean": np.array([1.0])}).pdf([[0, 1, 2]]).round(2)
+        array([[0.37, 0.37, 0.18]])
         """
         return np.exp(self.logpdf(y))
 
@@ -209,6 +305,18 @@ class Distribution:
         ------
         ValueError
             When the shape of y does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> p = {"loc": np.array([0.0, 5.0]), "scale": np.array([1.0, 2.0])}
+        >>> dist = Distribution(Normal(), p)
+        >>> dist.logpdf([0.0, 5.0]).round(2)  # one value for each row
+        array([-0.92, -1.61])
+        >>> dist.logpdf(np.linspace(-5, 5, 11)[np.newaxis, :]).shape  # the same points for all rows
+        (2, 11)
         """
         return self._at_points("logpdf", y)
 
@@ -227,6 +335,16 @@ class Distribution:
         ------
         ValueError
             When the shape of y does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> p = {"loc": np.array([0.0, 5.0]), "scale": np.array([1.0, 2.0])}
+        >>> dist = Distribution(Normal(), p)
+        >>> dist.cdf([1.0, 5.0]).round(2)
+        array([0.84, 0.5 ])
         """
         return self._at_points("cdf", y)
 
@@ -245,6 +363,15 @@ class Distribution:
         ------
         ValueError
             When the shape of y does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> dist = Distribution(Normal(), {"loc": np.array([0.0]), "scale": np.array([1.0])})
+        >>> dist.cdf(-40.0), dist.logcdf(-40.0).round()
+        (array([0.]), array([-805.]))
         """
         return self._at_points("logcdf", y)
 
@@ -263,6 +390,16 @@ class Distribution:
         ------
         ValueError
             When the shape of y does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> p = {"loc": np.array([180.0, 210.0]), "scale": np.array([20.0, 20.0])}
+        >>> dist = Distribution(Normal(), p)
+        >>> dist.sf(200.0).round(2)  # probabilities that a limit of 200 is exceeded
+        array([0.16, 0.69])
         """
         return self._at_points("sf", y)
 

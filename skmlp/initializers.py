@@ -58,6 +58,13 @@ class Initializer(ABC):
         Returns
         -------
         biases : ndarray of shape (fan_out,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.initializers import HeNormal
+        >>> HeNormal().biases(np.random.default_rng(0), fan_in=3, fan_out=2, gain=1.0)
+        array([0., 0.])
         """
         return np.zeros(fan_out)
 

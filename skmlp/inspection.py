@@ -32,16 +32,14 @@ ORDERS = {"forward": 1, "central": 2}
 
 
 def check_gradient(estimator, X, y=None, scheme="forward", eps=None, *, sample_weight=None):
-    r"""Compare the gradient that training follows with difference formulas.
+    """Compare the gradient that training follows with difference formulas.
 
     E(w) is what `fit` minimises over the given rows: the mean loss with all penalties, in scaled
     units, as a function of the parameters (`theta_`). Its derivatives by backpropagation are
     compared one by one with
 
-    * ``"forward"``: :math:`(E(w_i + \epsilon) - E(w_i)) / \epsilon`, with an error of
-      :math:`O(\epsilon)`
-    * ``"central"``: :math:`(E(w_i + \epsilon) - E(w_i - \epsilon)) / (2 \epsilon)`, with an error
-      of :math:`O(\epsilon^2)`
+    * ``"forward"``: ``(E(w_i + eps) - E(w_i)) / eps``, with an error of order eps
+    * ``"central"``: ``(E(w_i + eps) - E(w_i - eps)) / (2 * eps)``, with an error of order eps^2
 
     Parameters
     ----------
@@ -93,7 +91,7 @@ def check_gradient(estimator, X, y=None, scheme="forward", eps=None, *, sample_w
     Notes
     -----
     All rows count, whatever `early_stopping` and `batch_size` say. Dropout and noise act, but are
-    **held fixed**: every evaluation draws the same random numbers. What is not part of the
+    held fixed: every evaluation draws the same random numbers. What is not part of the
     minimised function has no part here: `weight_decay`, `max_grad_norm`, learning rates.
 
     With n parameters the formulas need n + 1 or 2 n evaluations of E, backpropagation the time of

@@ -73,10 +73,10 @@ def nll(y_true, dist, *, sample_weight=None):
 
 
 def crps(y_true, dist, *, sample_weight=None):
-    r"""Mean continuous ranked probability score.
+    """Mean continuous ranked probability score.
 
-    That of a distribution function F is :math:`\int (F(z) - [z \ge y])^2 dz`. It is the absolute
-    error when F is a single point, and forgives outliers more than `nll` does.
+    That of a distribution function F is the integral of ``(F(z) - [z >= y])^2`` over z. It is the
+    absolute error when F is a single point, and forgives outliers more than `nll` does.
 
     Parameters
     ----------
@@ -117,11 +117,11 @@ def crps(y_true, dist, *, sample_weight=None):
 
 
 def energy_score(y_true, dist, *, n_samples=200, random_state=None, sample_weight=None):
-    r"""Mean energy score, the continuous ranked probability score of several targets at once.
+    """Mean energy score, the continuous ranked probability score of several targets at once.
 
-    :math:`E\|X - y\| - E\|X - X'\| / 2` with independent X and X' from the distribution, by random
-    draws. Both means are unbiased; each draw is paired with the next, the last with the first.
-    Targets of a larger scale count for more.
+    ``E ||X - y|| - E ||X - X'|| / 2`` with independent X and ``X'`` from the distribution, by
+    random draws. Both means are unbiased; each draw is paired with the next, the last with the
+    first. Targets of a larger scale count for more.
 
     Parameters
     ----------
@@ -184,11 +184,11 @@ def _energy_scores(y, draws):
 
 
 def interval_score(y_true, interval, *, coverage=0.9, sample_weight=None):
-    r"""Mean interval score, also called Winkler score, of central prediction intervals.
+    """Mean interval score, also called Winkler score, of central prediction intervals.
 
-    The width of the interval, plus :math:`2 / \alpha` times the distance of y from it, where
-    :math:`\alpha` is one minus the coverage. In expectation the least for the true quantiles of
-    levels :math:`\alpha / 2` and :math:`1 - \alpha / 2`.
+    The width of the interval, plus 2 / alpha times the distance of y from it, where alpha is one
+    minus the coverage. In expectation the least for the true quantiles of levels alpha / 2 and
+    1 - alpha / 2.
 
     Parameters
     ----------
@@ -320,10 +320,11 @@ def pit_values(y_true, dist, *, random_state=None):
 
 
 def miscalibration_area(y_true, dist, *, sample_weight=None, random_state=None):
-    r"""Area between the curve of observed against expected quantile levels and the diagonal.
+    """Area between the curve of observed against expected quantile levels and the diagonal.
 
-    :math:`\int_0^1 |G(p) - p| dp`, where G(p) is the share of values below the predicted quantile
-    of level p, that is of `pit_values` up to p. G is a step function, and the integral is exact.
+    The integral of ``|G(p) - p|`` over p, where G(p) is the share of values below the predicted
+    quantile of level p, that is of `pit_values` up to p. G is a step function, and the integral is
+    exact.
 
     Parameters
     ----------
@@ -338,7 +339,7 @@ def miscalibration_area(y_true, dist, *, sample_weight=None, random_state=None):
     -------
     area : float
         0 for perfect calibration, at most 0.5. Right distributions give about
-        :math:`0.31 / \sqrt n` by chance. The values of several targets are pooled.
+        0.31 / sqrt(n) by chance. The values of several targets are pooled.
 
     Raises
     ------
@@ -499,6 +500,15 @@ class DistributionScorer:
         Returns
         -------
         routing : MetadataRequest
+
+        Examples
+        --------
+        >>> import sklearn
+        >>> from skmlp.metrics import neg_crps_scorer
+        >>> with sklearn.config_context(enable_metadata_routing=True):
+        ...     weighted = neg_crps_scorer.set_score_request(sample_weight=True)
+        ...     weighted.get_metadata_routing().score.requests
+        {'sample_weight': True}
         """
         return self._routing.get_metadata_routing()
 
@@ -510,7 +520,15 @@ class DistributionScorer:
         return self.name
 
 
+#: Scorer for `nll`, times -1: mean log-likelihood, higher is better.
+#:
+#: Used as `neg_crps_scorer` is.
 log_likelihood_scorer = DistributionScorer(nll, "log_likelihood_scorer")
+#: Scorer for `crps`, times -1, so that higher is better.
+#:
+#: A callable ``scorer(estimator, X, y, sample_weight=None)``, for the parameter `scoring` of
+#: `cross_val_score`, `GridSearchCV` and the like, and of skmlp's estimators. The estimator must
+#: have `predict_dist`, or be a Pipeline or a fitted search whose last estimator has it.
 neg_crps_scorer = DistributionScorer(crps, "neg_crps_scorer")
 
 

@@ -39,6 +39,25 @@ class StochasticOptimizer(Optimizer, ABC):
     ----------
     scale_free : bool
         Whether steps stay as they are when all gradients are multiplied by a constant.
+
+    Examples
+    --------
+    Descent along the signs of the gradient, which needs no state.
+
+    >>> import numpy as np
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.optimizers import StochasticOptimizer
+    >>> class SignDescent(StochasticOptimizer):
+    ...     scale_free = True
+    ...     def init(self, theta):
+    ...         return []
+    ...     def step(self, theta, grad, state, lr, t, scale=1.0):
+    ...         theta -= lr * np.sign(grad)
+    >>> solver, theta = SignDescent(), np.array([[1.0, 2.0]])
+    >>> solver.step(theta, np.array([[0.3, -7.0]]), solver.init(theta), lr=0.5, t=1)
+    >>> theta
+    array([[0.5, 2.5]])
+    >>> model = MLPRegressor(solver=SignDescent())
     """
 
     stochastic = True

@@ -59,13 +59,25 @@ def escaped(line):
     return "".join(parts)
 
 
+def prose(lines):
+    """Numbers of the lines that are neither in an example nor in a literal block after ``::``."""
+    inside_example, block = False, None  # the indentation of the text that opened a block
+    for i, line in enumerate(lines):
+        text = line.strip()
+        indentation = len(line) - len(line.lstrip())
+        inside_example = text.startswith(">>>") or (inside_example and text != "")
+        if block is not None and text and indentation <= block:
+            block = None
+        if block is None and not inside_example:
+            yield i
+            if text.endswith("::") and not text.startswith(".. "):
+                block = indentation
+
+
 def escape_formulas(app, what, name, obj, options, lines):
     """Docstrings have no emphasis or substitutions, but formulas; code is left alone."""
-    inside_example = False
-    for i, line in enumerate(lines):
-        inside_example = line.lstrip().startswith(">>>") or (inside_example and line.strip() != "")
-        if not inside_example:
-            lines[i] = escaped(line)
+    for i in prose(lines):
+        lines[i] = escaped(lines[i])
 
 
 def summary(thing):
@@ -118,36 +130,70 @@ def class_lines(qualified, members):
 def estimator_lines(qualified, cls):
     """An estimator with its methods; those that are scikit-learn's are named only."""
     methods = [pair for pair in methods_of(cls) if not pair[0].endswith("_request")]
-    ours = [name for name, owner in methods if owner.__module__.startswith("skmlp")]
+    ours = [name for name, _ in methods if getattr(cls, name).__module__.startswith("skmlp")]
     theirs = [name for name, _ in methods if name not in ours]
     said = "As in scikit-learn: " + ", ".join(f"``{name}``" for name in sorted(theirs)) + "."
     return [*class_lines(qualified, ours), said, ""]
 
 
-def vocabulary_lines(qualified, cls, elsewhere):
-    """A class with what it says itself about its methods, not what its base on the page says."""
-    members = [
-        name
+def public_module(cls):
+    """Where users find a class: in the module below skmlp, not in the file that it stands in."""
+    return cls.__module__.split(".")[1]
+
+
+def public_name(cls):
+    return f"skmlp.{public_module(cls)}.{cls.__name__}"
+
+
+def nearest_bases(cls, documented):
+    """The documented classes that a class is made from, without the bases of these."""
+    bases = [base for base in cls.__mro__[1:] if base in documented]
+    return [base for base in bases if sum(issubclass(other, base) for other in bases) == 1]
+
+
+def first_with(name, cls, owner, documented):
+    """Of the classes of a page that have a method from the same base, the first by its name."""
+    if owner is cls:
+        return cls
+    siblings = [one for one in documented if public_module(one) == public_module(cls)]
+    method = vars(owner)[name]
+    same = [one for one in siblings if inspect.getattr_static(one, name, None) is method]
+    return min(same, key=lambda one: one.__name__)
+
+
+def vocabulary_lines(qualified, cls, documented):
+    """A class with what it says itself about its methods, and links to what others say."""
+    said_by = {
+        name: first_with(name, cls, owner, documented)
         for name, owner in methods_of(cls)
-        if owner.__name__ not in elsewhere - {cls.__name__}
+        if owner not in documented - {cls}
         and owner.__module__.startswith("skmlp")
         and vars(owner)[name].__doc__
+    }
+    lines = class_lines(qualified, [name for name, first in said_by.items() if first is cls])
+    links = [f":py:obj:`~{public_name(base)}`" for base in nearest_bases(cls, documented)]
+    links += [
+        f":py:obj:`{first.__name__}.{name} <{public_name(first)}.{name}>`"
+        for name, first in said_by.items()
+        if first is not cls
     ]
-    return class_lines(qualified, members)
+    if links:
+        lines += [f"Inherited methods: see {' and '.join(links)}.", ""]
+    return lines
 
 
-def thing_lines(qualified, thing, names=frozenset()):
+def thing_lines(qualified, thing, documented=frozenset()):
     if inspect.isclass(thing) and issubclass(thing, BaseEstimator):
         return estimator_lines(qualified, thing)
     if inspect.isclass(thing):
-        return vocabulary_lines(qualified, thing, names)
+        return vocabulary_lines(qualified, thing, documented)
     if inspect.isroutine(thing):
         return [f".. autofunction:: {qualified}", ""]
     return [f".. autodata:: {qualified}", "   :no-value:", ""]
 
 
 def gallery_lines(qualified):
-    return [f".. minigallery:: {qualified}", f"   :add-heading: Examples of {qualified}", ""]
+    return [f".. minigallery:: {qualified}", "   :add-heading: In the gallery", ""]
 
 
 def estimator_page(name):
@@ -158,9 +204,9 @@ def estimator_page(name):
     return lines
 
 
-def public_name(cls):
-    """Where users find a class: in the module below skmlp, not in the file that it stands in."""
-    return f"skmlp.{cls.__module__.split('.')[1]}.{cls.__name__}"
+def registry_header(registry):
+    says = any(callable(kind) or isinstance(kind, dict) for kind in registry.values())
+    return ("name", "what it is") if says else ("parameter", "value")
 
 
 def registry_rows(registry):
@@ -173,11 +219,13 @@ def registry_rows(registry):
             yield f'``"{name}"``', summary(kind)
         elif not inspect.isclass(kind):  # a preset: parameters and values
             yield f"``{name}``", f"``{kind!r}``"
+        elif public_module(kind) not in public_modules():
+            yield f'``"{name}"``', summary(kind)
         else:
             yield f':py:obj:`"{name}" <{public_name(kind)}>`', summary(kind)
 
 
-def module_page(name, module):
+def module_page(name, module, documented):
     qualified = f"skmlp.{name}"
     lines = [
         *heading(qualified),
@@ -188,11 +236,10 @@ def module_page(name, module):
     ]
     for one, registry in registries_in(module).items():
         lines += [*heading(one, "-"), f".. py:data:: {one}", ""]
-        lines += table(registry_rows(registry), "name", "what it is")
-    names = names_in(module)
-    for one in names:
+        lines += table(registry_rows(registry), *registry_header(registry))
+    for one in names_in(module):
         thing = getattr(module, one)
-        lines += [*heading(one, "-"), *thing_lines(f"{qualified}.{one}", thing, frozenset(names))]
+        lines += [*heading(one, "-"), *thing_lines(f"{qualified}.{one}", thing, documented)]
     return lines
 
 
@@ -232,9 +279,13 @@ def index_page(modules):
 
 def on_builder_inited(app):
     modules = public_modules()
+    things = (getattr(module, one) for module in modules.values() for one in names_in(module))
+    documented = frozenset(thing for thing in things if inspect.isclass(thing))
     pages = {"index": index_page(modules), "names": names_page()}
     pages |= {f"skmlp.{name}": estimator_page(name) for name in skmlp.__all__}
-    pages |= {f"skmlp.{name}": module_page(name, module) for name, module in modules.items()}
+    pages |= {
+        f"skmlp.{name}": module_page(name, module, documented) for name, module in modules.items()
+    }
     REFERENCE.mkdir(exist_ok=True)
     for path in REFERENCE.glob("*.rst"):
         if path.stem not in pages:
@@ -243,7 +294,19 @@ def on_builder_inited(app):
         write(REFERENCE / f"{name}.rst", "\n".join(lines) + "\n")
 
 
+def link_from_elsewhere(app, env, node, contnode):
+    """Estimators and callbacks, named without their module elsewhere, lead to their pages."""
+    first, *rest = node["reftarget"].split(".")
+    estimators = {name: f"skmlp.{name}" for name in skmlp.__all__}
+    homes = estimators | {name: f"skmlp.callbacks.{name}" for name in skmlp.callbacks.__all__}
+    if node.get("refdomain") == "py" and first in homes:
+        target = ".".join([homes[first], *rest])
+        where = node["refdoc"], app.builder, node["reftype"]
+        return env.get_domain("py").resolve_xref(env, *where, target, node, contnode)
+
+
 def setup(app):
     app.connect("builder-inited", on_builder_inited)
+    app.connect("missing-reference", link_from_elsewhere)
     app.connect("autodoc-process-docstring", escape_formulas, priority=100)  # before numpydoc
     return {"parallel_read_safe": True}

@@ -71,6 +71,19 @@ class _CalibrationFigure(Display):
         ValueError
             For shapes that do not match, numbers that are not finite, bad weights, or what `plot`
             refuses.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> from skmlp.displays import PITDisplay
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(200, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=200)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> display = PITDisplay.from_estimator(model.fit(X[:100], y[:100]), X[100:], y[100:])
+        >>> display.pit.shape
+        (100,)
         """
         pyplot(f"{cls.__name__}.from_estimator")
         if name is None:
@@ -127,6 +140,18 @@ class _CalibrationFigure(Display):
         ValueError
             For shapes that do not match, numbers that are not finite, bad weights, or what `plot`
             refuses.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.displays import QuantileCalibrationDisplay
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> y = np.random.default_rng(0).normal(size=200)
+        >>> dist = Distribution(Normal(), {"loc": np.full(200, 10.0), "scale": np.ones(200)})
+        >>> display = QuantileCalibrationDisplay.from_predictions(y, dist)
+        >>> round(display.areas_[0], 2)  # all y lie below all predictions: 1/2, the worst
+        0.5
         """
         pyplot(f"{cls.__name__}.from_predictions")
         pit = pit_values(y_true, dist, random_state=random_state)
@@ -223,6 +248,14 @@ class PITDisplay(_CalibrationFigure):
         ValueError
             If `n_bins` is not a whole number of at least 1, for a `coverage` that is not strictly
             between 0 and 1, or for bad weights.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.displays import PITDisplay
+        >>> display = PITDisplay(pit=np.linspace(0, 1, 1001), name="right").plot(n_bins=4)
+        >>> display.bars_[0].get_data().values.round(2)  # densities
+        array([1., 1., 1., 1.])
         """
         if not isinstance(n_bins, Integral) or n_bins < 1:
             raise ValueError(f"n_bins={n_bins!r} must be a whole number of at least 1.")
@@ -326,6 +359,15 @@ class QuantileCalibrationDisplay(_CalibrationFigure):
             Without matplotlib.
         ValueError
             For a `coverage` that is not strictly between 0 and 1, or for bad weights.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.displays import QuantileCalibrationDisplay
+        >>> display = QuantileCalibrationDisplay(pit=np.linspace(0, 1, 101) ** 2)
+        >>> display = display.plot(color="black")
+        >>> round(display.areas_[0], 2)  # the integral of sqrt(p) - p
+        0.17
         """
         _check_band(coverage)
         ax = self._draw_on(ax)

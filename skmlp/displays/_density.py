@@ -126,6 +126,20 @@ class DensityDisplay(Display):
             For several targets, a feature that X does not have or that cannot be varied, a y of
             another length, a `grid_resolution` below 2, a `subsample` below 1, or what `plot`
             refuses.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> from skmlp.displays import DensityDisplay
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(200, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=200)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> model = model.fit(X, y)
+        >>> display = DensityDisplay.from_estimator(model, X, y, coverages=(0.5, 0.9), subsample=50)
+        >>> len(display.bands_), len(display.scatter_.get_offsets())
+        (2, 50)
         """
         pyplot(f"{cls.__name__}.from_estimator")
         X = X if hasattr(X, "columns") or hasattr(X, "toarray") else np.asarray(X)
@@ -181,6 +195,18 @@ class DensityDisplay(Display):
         ValueError
             For several targets, an unknown kind, or coverages that are not strictly between 0 and
             1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.displays import DensityDisplay
+        >>> from skmlp.distributions import Distribution
+        >>> from skmlp.families import Normal
+        >>> x = np.linspace(0, 1, 20)
+        >>> dist = Distribution(Normal(), {"loc": x, "scale": np.full(20, 0.1)})
+        >>> display = DensityDisplay(values=x, dist=dist, target_name="y in metres")
+        >>> display.plot(kind="heatmap").ax_.get_ylabel()
+        'y in metres'
         """
         if kind not in ("fan", "heatmap"):
             raise ValueError(f"kind={kind!r} must be 'fan' or 'heatmap'.")

@@ -95,6 +95,16 @@ class EmbeddingDisplay(Display):
             For an estimator without `transform`.
         ValueError
             For components that do not exist, another number of rows in y, or what `plot` refuses.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.decomposition import PCA
+        >>> from skmlp.displays import EmbeddingDisplay
+        >>> X, y = load_iris(return_X_y=True)
+        >>> display = EmbeddingDisplay.from_estimator(PCA(3).fit(X), X, y, components=(0, 2))
+        >>> display.ax_.get_xlabel(), display.ax_.get_ylabel()
+        ('component 0', 'component 2')
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
@@ -138,6 +148,15 @@ class EmbeddingDisplay(Display):
         ValueError
             For components that do not exist or hold no numbers, another number of rows in y, or
             what `plot` refuses.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.displays import EmbeddingDisplay
+        >>> Z = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]])
+        >>> display = EmbeddingDisplay.from_embedding(Z, ["a", "b", "a"])
+        >>> [text.get_text() for text in display.legend_.get_texts()]
+        ['a', 'b']
         """
         pyplot(f"{cls.__name__}.from_embedding")
         Z = Z if hasattr(Z, "columns") or hasattr(Z, "toarray") else np.asarray(Z)
@@ -180,6 +199,15 @@ class EmbeddingDisplay(Display):
             Without matplotlib.
         ValueError
             For another kind, or "numbers" where y has none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.displays import EmbeddingDisplay
+        >>> Z = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]])
+        >>> display = EmbeddingDisplay(embedding=Z, y=[3, 1, 2]).plot(kind="numbers")
+        >>> display.legend_ is None, display.colorbar_ is None
+        (True, False)
         """
         if kind not in ("auto", "classes", "numbers"):
             raise ValueError(f"kind={kind!r} must be 'auto', 'classes' or 'numbers'.")

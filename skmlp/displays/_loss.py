@@ -114,6 +114,17 @@ class LossCurveDisplay(Display):
             For one that has no loss curve.
         ValueError
             For one whose weights were given, and not learned, or what `plot` refuses.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import MLPRegressor
+        >>> from skmlp.displays import LossCurveDisplay
+        >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
+        >>> model = MLPRegressor(tol=0.1, random_state=0).fit(X, X[:, 0])
+        >>> display = LossCurveDisplay.from_estimator(model, name="adam")
+        >>> len(display.loss) == model.n_iter_, display.validation_line_ is None
+        (True, True)
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
@@ -169,6 +180,13 @@ class LossCurveDisplay(Display):
             Without matplotlib.
         ValueError
             For another scale.
+
+        Examples
+        --------
+        >>> from skmlp.displays import LossCurveDisplay
+        >>> display = LossCurveDisplay(loss=[1.0, 0.1, 0.01], best_epochs=[3])
+        >>> display.plot(loss_kwargs={"linestyle": "--"}).ax_.get_yscale()
+        'log'
         """
         if yscale not in ("auto", "linear", "log"):
             raise ValueError(f"yscale={yscale!r} must be 'auto', 'linear' or 'log'.")

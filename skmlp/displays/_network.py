@@ -114,9 +114,17 @@ class NetworkDisplay(Display):
             For one without `coefs_`.
         ValueError
             For an estimator that is not one network with fixed weights on X: with
-            ``combine_inits="average"``, with ``feature_scaling="robust"``, for an unknown task; for
-            a task of an estimator that is no hypernetwork; for X of another number of features;
-            for names that are too few or too many; and for what `plot` refuses.
+            ``combine_inits="average"``, with columns whose scaling is robust, for an unknown task;
+            for a task of an estimator that is no hypernetwork; for X of another number of
+            features; for names that are too few or too many; and for what `plot` refuses.
+
+        Examples
+        --------
+        >>> from skmlp.constructions import logic_gate
+        >>> from skmlp.displays import NetworkDisplay
+        >>> display = NetworkDisplay.from_estimator(logic_gate("xor"), feature_names=["p", "q"])
+        >>> [len(units) for units in display.units_]
+        [2, 2, 1]
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
@@ -181,6 +189,14 @@ class NetworkDisplay(Display):
             Without matplotlib.
         ValueError
             If `max_units` is not a whole number of at least 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.displays import NetworkDisplay
+        >>> display = NetworkDisplay(coefs=[np.ones((3, 50)), np.ones((50, 1))]).plot(max_units=5)
+        >>> [len(units) for units in display.units_]  # the others are counted in a line of text
+        [3, 5, 1]
         """
         if not isinstance(max_units, Integral) or max_units < 1:
             raise ValueError(f"max_units={max_units!r} must be a whole number of at least 1.")

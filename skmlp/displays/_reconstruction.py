@@ -125,6 +125,16 @@ class ReconstructionDisplay(Display):
         ValueError
             For an `image_shape` of another number of pixels than there are features, an
             `n_samples` below 1, another `standardize`, or what `plot` refuses.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.decomposition import PCA
+        >>> from skmlp.displays import ReconstructionDisplay
+        >>> X = load_iris().data
+        >>> display = ReconstructionDisplay.from_estimator(PCA(2).fit(X), X, n_samples=3)
+        >>> len(display.lines_)
+        3
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
@@ -193,6 +203,17 @@ class ReconstructionDisplay(Display):
             Without matplotlib.
         ValueError
             If `n_columns` is not a whole number of at least 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.displays import ReconstructionDisplay
+        >>> images = np.eye(6)[:4]
+        >>> display = ReconstructionDisplay(
+        ...     original=images, reconstruction=0.9 * images, image_shape=(2, 3)
+        ... )
+        >>> display.plot(n_columns=2).image_.get_cmap().name
+        'gray'
         """
         if not isinstance(n_columns, Integral) or n_columns < 1:
             raise ValueError(f"n_columns={n_columns!r} must be a whole number of at least 1.")

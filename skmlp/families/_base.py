@@ -79,6 +79,16 @@ class Family(Loss, Law):
         ------
         ValueError
             For several targets, unless `several_targets`.
+
+        Examples
+        --------
+        Values on a grid of width 1 are no reason for a scale that is much smaller.
+
+        >>> import numpy as np
+        >>> from skmlp.families import Laplace
+        >>> family = Laplace().fitted(np.array([[0.0], [1.0], [2.0], [5.0]]))
+        >>> family.min_scale > Laplace().min_scale
+        True
         """
         if y.shape[1] > 1 and not self.several_targets:
             raise ValueError(
@@ -89,7 +99,14 @@ class Family(Loss, Law):
         return self
 
     def with_loss_of(self, other):
-        """The same family, trained by the score of another one, a Family with `loss`."""
+        """The same family, trained by the score of another one, a Family with `loss`.
+
+        Examples
+        --------
+        >>> from skmlp.families import Laplace, Normal
+        >>> Laplace().with_loss_of(Normal(loss="crps")).loss
+        'crps'
+        """
         names = {"loss", "beta"} & {field.name for field in fields(self)}
         names &= {field.name for field in fields(other)}
         return replace(self, **{name: getattr(other, name) for name in names})
@@ -118,6 +135,15 @@ class Family(Loss, Law):
         -------
         law : Law
         p : dict of str to ndarray of shape (*batch, ...)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> raw = np.array([[0.5, 0.0]])  # in units of training: location 0.5, log scale 0
+        >>> law, p = Normal().in_units(raw, shift=np.array([100.0]), scale=np.array([20.0]))
+        >>> law.mean(p).round(6), np.sqrt(law.var(p)).round(6)
+        (array([110.]), array([20.]))
         """
         factor, offset = self.units(shift, scale)
         return self, self.params(self.held(raw) * factor + offset)
@@ -127,23 +153,58 @@ class Family(Loss, Law):
         """Parameters of the law, a dict, for `held` raw outputs (*batch, n_raw), in their units."""
 
     def constant_raw(self, n_targets):
-        """Mask, (n_raw,), of the raw outputs that shall not depend on x."""
+        """Mask, (n_raw,), of the raw outputs that shall not depend on x.
+
+        Examples
+        --------
+        >>> from skmlp.families import Normal
+        >>> Normal(covariance_type="tied").constant_raw(1)  # location, and one log scale for all x
+        array([False,  True])
+        """
         return np.zeros(self.n_raw(n_targets), bool)
 
     def init_gain(self, raw):
         """Factors of the drawn weights of each output, given the constant `raw` they start from.
 
         Both have the shape (n_raw,).
+
+        Examples
+        --------
+        The weights of a location are small where y hardly varies about it.
+
+        >>> import numpy as np
+        >>> from skmlp.families import Normal, Poisson
+        >>> Normal().init_gain(np.array([0.0, np.log(0.01)])).round(6)
+        array([0.1, 1. ])
+        >>> Poisson().init_gain(np.array([0.0]))
+        array([1.])
         """
         return np.ones(len(raw))
 
     def predict(self, raw):
-        """Expected value, (..., n_targets), for `held` raw outputs (..., n_raw)."""
+        """Expected value, (..., n_targets), for `held` raw outputs (..., n_raw).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import LogNormal
+        >>> LogNormal().predict([[0.0, 0.0]]).round(3)  # exp(1 / 2)
+        array([[1.649]])
+        """
         mean = self.mean(self.params(np.asarray(raw, np.float64)))
         return mean if self.vector else mean[..., np.newaxis]
 
     def mix(self, p, weights):
-        """Law and parameters of the mixture of laws of batch (*batch, k), the shape of weights."""
+        """Law and parameters of the mixture of laws of batch (*batch, k), the shape of weights.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Poisson
+        >>> law, p = Poisson().mix({"mean": np.array([[1.0, 3.0]])}, np.array([[0.5, 0.5]]))
+        >>> law.mean(p), law.var(p)  # 2 within, 1 between
+        (array([2.]), array([3.]))
+        """
         return Mixture(self), {"weights": weights, **p}
 
     def average(self, raw):
@@ -152,6 +213,15 @@ class Family(Loss, Law):
         Raises
         ------
         NotImplementedError
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> Normal().average(np.zeros((2, 1, 2)))
+        Traceback (most recent call last):
+            ...
+        NotImplementedError: Mixtures of distributions have no raw outputs of their own.
         """
         raise NotImplementedError("Mixtures of distributions have no raw outputs of their own.")
 
@@ -209,6 +279,19 @@ class LocationScale(Family):
     ------
     ValueError
         For a `loss` that is not one of `scores`.
+
+    Examples
+    --------
+    A subclass adds the law, and the score of the raw outputs for training.
+
+    >>> import numpy as np
+    >>> from skmlp.families import Laplace, LocationScale
+    >>> issubclass(Laplace, LocationScale)
+    True
+    >>> family = Laplace(min_scale=0.1)
+    >>> raw = family.held(np.array([[5.0, -100.0]]))  # a location and a log scale
+    >>> {name: value.round(6) for name, value in family.params(raw).items()}
+    {'loc': array([5.]), 'scale': array([0.1])}
     """
 
     min_scale: float = 1e-3

@@ -218,7 +218,16 @@ class StudentT(LocationScale, SymmetricLaw):
         return p["scale"] ** 2 * p["df"] / (p["df"] - 2.0)
 
     def skewness(self, p):
-        """0, or NaN where there is no third moment."""
+        """0, or NaN where there is no third moment.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import StudentT
+        >>> p = {"loc": np.zeros(2), "scale": np.ones(2), "df": np.array([2.5, 5.0])}
+        >>> StudentT().skewness(p)
+        array([nan,  0.])
+        """
         return np.where(p["df"] > 3.0, 0.0, np.nan)
 
     def entropy(self, p):

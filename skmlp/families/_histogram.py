@@ -267,7 +267,16 @@ class Histogram(Family):
         return moment / self.var(p) ** 1.5
 
     def mode(self, p):
-        """Middle of the bin of the largest density."""
+        """Middle of the bin of the largest density.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Histogram
+        >>> p = {"probability": np.array([[0.4, 0.6]])}  # of which the second bin is twice as wide
+        >>> Histogram(edges=(0.0, 1.0, 3.0)).mode(p)
+        array([0.5])
+        """
         density = p["probability"] * self._shares / self._widths
         return 0.5 * (self._edges[1:] + self._edges[:-1])[density.argmax(axis=-1)]
 

@@ -49,7 +49,15 @@ class Law(ABC):
     n_core_axes = {}
 
     def batch(self, p):
-        """Shape of the batch, a tuple."""
+        """Shape of the batch, a tuple.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> Normal().batch({"loc": np.zeros((2, 3)), "scale": np.ones((2, 3))})
+        (2, 3)
+        """
         name, value = next(iter(p.items()))
         return value.shape[: value.ndim - self.n_core_axes.get(name, 0)]
 
@@ -62,16 +70,43 @@ class Law(ABC):
         """Probability of values up to y, (*batch, m)."""
 
     def sf(self, p, y):
-        """Probability of values above y, (*batch, m)."""
+        """Probability of values above y, (*batch, m).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Poisson
+        >>> p = {"mean": np.array([1.0])}
+        >>> Poisson().sf(p, np.array([[-1.0, 0.0]])).round(3)  # 1 and 1 - 1 / e
+        array([[1.   , 0.632]])
+        """
         return 1.0 - self.cdf(p, y)
 
     def logcdf(self, p, y):
-        """Logarithm of `cdf`, (*batch, m)."""
+        """Logarithm of `cdf`, (*batch, m).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> p = {"loc": np.array([0.0]), "scale": np.array([1.0])}
+        >>> Normal().logcdf(p, np.array([[-40.0]])).round()  # where `cdf` rounds to 0
+        array([[-805.]])
+        """
         with np.errstate(divide="ignore"):
             return np.log(self.cdf(p, y))
 
     def below(self, p, y):
-        """Probability of values less than y, (*batch, m)."""
+        """Probability of values less than y, (*batch, m).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Poisson
+        >>> p, y = {"mean": np.array([1.0])}, np.array([[0.0, 1.0]])
+        >>> Poisson().below(p, y).round(3), Poisson().cdf(p, y).round(3)
+        (array([[0.   , 0.368]]), array([[0.368, 0.736]]))
+        """
         return self.cdf(p, np.ceil(y) - 1.0) if self.discrete else self.cdf(p, y)
 
     @abstractmethod
@@ -92,15 +127,43 @@ class Law(ABC):
         """Variance, (*batch,)."""
 
     def median(self, p):
-        """Quantile of level 1/2, (*batch,)."""
+        """Quantile of level 1/2, (*batch,).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import LogNormal
+        >>> p = {"mu": np.array([0.0]), "sigma": np.array([1.0])}
+        >>> LogNormal().median(p), LogNormal().mean(p).round(3)
+        (array([1.]), array([1.649]))
+        """
         return self.ppf(p, np.array([0.5]))[..., 0]
 
     def landmarks(self, p):
-        """Increasing points between which the density is smooth, (*batch, k)."""
+        """Increasing points between which the density is smooth, (*batch, k).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> points = Normal().landmarks({"loc": np.array([5.0]), "scale": np.array([1.0])})
+        >>> bool((np.diff(points) > 0).all())
+        True
+        """
         return self.ppf(p, np.broadcast_to(LEVELS, (*self.batch(p), len(LEVELS))))
 
     def mode(self, p):
-        """Where the density is largest, (*batch,)."""
+        """Where the density is largest, (*batch,).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import LogNormal, Poisson
+        >>> Poisson().mode({"mean": np.array([2.5])})
+        array([2.])
+        >>> LogNormal().mode({"mu": np.array([0.0]), "sigma": np.array([1.0])}).round(3)  # 1 / e
+        array([0.368])
+        """
         if self.discrete:
             y = self._cells(p)[..., :-1]
             best = self.logpdf(p, y).argmax(axis=-1)[..., np.newaxis]
@@ -109,18 +172,43 @@ class Law(ABC):
         return argmax(lambda y: self.logpdf(p, y), points)
 
     def skewness(self, p):
-        """Third central moment over the third power of the standard deviation, (*batch,)."""
+        """Third central moment over the third power of the standard deviation, (*batch,).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Poisson
+        >>> Poisson().skewness({"mean": np.array([4.0])}).round(6)  # 4 ** -0.5
+        array([0.5])
+        """
         mean, sd = self.mean(p)[..., np.newaxis], np.sqrt(self.var(p))[..., np.newaxis]
         return self.expect(p, lambda y: ((y - mean) / sd) ** 3)
 
     def entropy(self, p):
-        """Expected value of minus `logpdf`, in nats, (*batch,)."""
+        """Expected value of minus `logpdf`, in nats, (*batch,).
+
+        Examples
+        --------
+        A normal distribution has log(sd) + log(2 pi e) / 2, which is negative for a small sd.
+
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> Normal().entropy({"loc": np.zeros(2), "scale": np.array([1.0, 0.1])}).round(2)
+        array([ 1.42, -0.88])
+        """
         return self.expect(p, lambda y: -np.maximum(self.logpdf(p, y), -1e300))
 
     def expect(self, p, function):
         """Expected value, (*batch,), of a function that maps points (*batch, m) to as many values.
 
         By quadrature between the `landmarks`, or a sum over whole numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Poisson
+        >>> Poisson().expect({"mean": np.array([4.0])}, lambda y: y**2).round(6)  # 4 + 4 ** 2
+        array([20.])
         """
         if self.discrete:
             edges = self._cells(p)
@@ -144,13 +232,34 @@ class Law(ABC):
         return np.sort(np.concatenate([edges, edges + 1.0], axis=-1), axis=-1)
 
     def sample(self, p, n, rng):
-        """Random values of shape (*batch, n), by a numpy.random.Generator `rng`."""
+        """Random values of shape (*batch, n), by a numpy.random.Generator `rng`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> p = {"loc": np.array([1.0, 5.0]), "scale": np.ones(2)}
+        >>> values = Normal().sample(p, 1000, np.random.default_rng(0))
+        >>> values.shape, values.mean(axis=1).round()
+        ((2, 1000), array([1., 5.]))
+        """
         return self.ppf(p, rng.random((*self.batch(p), n)))
 
     def crps(self, p, y):
         """Continuous ranked probability score, the integral of (cdf - [value >= y])^2, (*batch, m).
 
         In the units of y; lower is better.
+
+        Examples
+        --------
+        It tends to the absolute error as the distribution gets narrow.
+
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> p = {"loc": np.zeros(2), "scale": np.array([1.0, 1e-9])}
+        >>> Normal().crps(p, np.array([[2.0]])).round(3)
+        array([[1.453],
+               [2.   ]])
         """
         if self.discrete:
             return self._discrete_crps(p, y)
@@ -186,16 +295,48 @@ class Law(ABC):
         """`crps`, (*batch, m), of the mixture of laws of batch (*batch, k) with `weights` of it.
 
         None without a closed form.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal, Poisson
+        >>> weights = np.array([[0.5, 0.5]])
+        >>> p = {"loc": np.array([[-1.0, 1.0]]), "scale": np.ones((1, 2))}
+        >>> Normal().crps_of_mixture(p, weights, np.array([[0.0, 3.0]])).shape
+        (1, 2)
+        >>> Poisson().crps_of_mixture({"mean": np.array([[1.0, 3.0]])}, weights, [[2.0]]) is None
+        True
         """
 
     def about(self, p, center, factor):
         """Parameters of center + factor * (value - center), or None where there are none.
 
         `center` and `factor` have the shape (*batch,), of several targets (*batch, n_targets).
+
+        Examples
+        --------
+        Twice as wide about 0, by which a calibration stretches distributions about their means:
+
+        >>> import numpy as np
+        >>> from skmlp.families import Normal, Poisson
+        >>> p = {"loc": np.array([1.0]), "scale": np.array([0.5])}
+        >>> Normal().about(p, np.array([0.0]), np.array([2.0]))
+        {'loc': array([2.]), 'scale': array([1.])}
+        >>> Poisson().about({"mean": np.array([1.0])}, np.array([0.0]), np.array([2.0])) is None
+        True
         """
 
     def to_scipy(self, p):
-        """The distribution of one row (a batch of shape (1,)) as scipy.stats has it."""
+        """The distribution of one row (a batch of shape (1,)) as scipy.stats has it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Poisson
+        >>> frozen = Poisson().to_scipy({"mean": np.array([4.0])})
+        >>> float(frozen.var())
+        4.0
+        """
         from ._scipy import as_scipy
 
         return as_scipy(self, p)

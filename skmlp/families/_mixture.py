@@ -47,13 +47,31 @@ class Mixture(Law):
         return p["weights"].shape[:-1]
 
     def parts(self, p):
-        """Parameters of the components, a dict: those of the mixture without "weights"."""
+        """Parameters of the components, a dict: those of the mixture without "weights".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Mixture, Poisson
+        >>> p = {"weights": np.array([[0.5, 0.5]]), "mean": np.array([[1.0, 3.0]])}
+        >>> Mixture(Poisson()).parts(p)
+        {'mean': array([[1., 3.]])}
+        """
         return {name: value for name, value in p.items() if name != "weights"}
 
     def mix(self, p, weights):
         """Law and parameters of the mixture of mixtures, which is one of all their components.
 
         The batch of `p` is (*batch, k), and so is the shape of `weights`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Mixture, Poisson
+        >>> p = {"weights": np.full((1, 2, 2), 0.5), "mean": np.array([[[1.0, 3.0], [5.0, 7.0]]])}
+        >>> law, flat = Mixture(Poisson()).mix(p, np.array([[0.5, 0.5]]))
+        >>> flat["weights"], law.mean(flat)
+        (array([[0.25, 0.25, 0.25, 0.25]]), array([4.]))
         """
         all_weights = weights[..., np.newaxis] * p["weights"]
         flat = {

@@ -268,7 +268,16 @@ class MultivariateNormal(Family, VectorLaw):
         return p["loc"].copy()
 
     def mode(self, p):
-        """Where the joint density is largest."""
+        """Where the joint density is largest.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import MultivariateNormal
+        >>> p = {"loc": np.array([[0.0, 1.0]]), "scale_tril": np.array([[[1.0, 0.0], [1.0, 1.0]]])}
+        >>> MultivariateNormal().mode(p)
+        array([[0., 1.]])
+        """
         return p["loc"].copy()
 
     def cov(self, p):
@@ -298,6 +307,16 @@ class MultivariateNormal(Family, VectorLaw):
         """Logarithm, (*batch,), of the density of the targets that `given` names, at its values.
 
         `given` is as for `conditional`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import MultivariateNormal, Normal
+        >>> p = {"loc": np.array([[0.0, 1.0]]), "scale_tril": np.array([[[1.0, 0.0], [1.0, 1.0]]])}
+        >>> found = MultivariateNormal().evidence(p, {0: np.array([2.0])})
+        >>> own = {"loc": np.array([0.0]), "scale": np.array([1.0])}
+        >>> bool(np.isclose(found, Normal().logpdf(own, np.array([[2.0]]))).all())
+        True
         """
         known = np.array(list(given))
         cov, loc = self.cov(p)[..., known[:, np.newaxis], known], p["loc"][..., known]

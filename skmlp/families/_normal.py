@@ -85,6 +85,15 @@ class Normal(LocationScale, NormalLaw):
         ------
         ValueError
             For several targets with a loss other than "nll", or an unknown `covariance_type`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> type(Normal().fitted(np.array([[0.0], [1.0]]))).__name__
+        'Normal'
+        >>> type(Normal().fitted(np.array([[0.0, 1.0], [2.0, 5.0]]))).__name__
+        'MultivariateNormal'
         """
         if y.shape[1] == 1:
             return super().fitted(y, weight)

@@ -59,6 +59,20 @@ class Recalibrated(Law):
         -------
         ranks, levels : ndarray of shape (k,)
             As the constructor takes them.
+
+        Examples
+        --------
+        Of distributions that are twice too narrow, more y lie in the tails than should.
+
+        >>> import numpy as np
+        >>> from scipy.special import ndtri
+        >>> from skmlp.families import Normal, Recalibrated
+        >>> y = ndtri((np.arange(1000) + 0.5) / 1000)
+        >>> p = {"loc": np.zeros(1000), "scale": np.full(1000, 0.5)}
+        >>> ranks, levels = Recalibrated.fit(Normal(), p, y[:, np.newaxis], np.ones(1000))
+        >>> one = {"loc": np.zeros(1), "scale": np.array([0.5])}
+        >>> Recalibrated(Normal(), ranks, levels).ppf(one, np.array([[0.9]])).round(1)  # not 0.6
+        array([[1.3]])
         """
         low, high = law.below(p, y), law.cdf(p, y)
         if law.discrete:

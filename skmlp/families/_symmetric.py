@@ -20,7 +20,15 @@ class SymmetricLaw(Law):
     """Contract of the laws with "loc", about which they are symmetric, and "scale"."""
 
     def z(self, p, y):
-        """Distances from the location in scales."""
+        """Distances from the location in scales.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> Normal().z({"loc": np.array([1.0]), "scale": np.array([2.0])}, np.array([[1.0, 5.0]]))
+        array([[0., 2.]])
+        """
         return (y - column(p, "loc")) / column(p, "scale")
 
     def mean(self, p):

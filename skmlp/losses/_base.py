@@ -47,6 +47,12 @@ class Interval:
         Returns
         -------
         inside : ndarray of bool of the shape of y
+
+        Examples
+        --------
+        >>> from skmlp.losses import Poisson
+        >>> Poisson().domain.contains([-1.0, 0.0, 2.5])
+        array([False,  True,  True])
         """
         y = np.asarray(y)
         above = y >= self.low if self.low_inclusive else y > self.low
@@ -111,11 +117,26 @@ class Loss(ABC):
         Returns
         -------
         dispersion : float
+
+        Examples
+        --------
+        A mean of half the squared errors of 2 is a variance of the noise of 4.
+
+        >>> from skmlp.losses import Gamma, SquaredError
+        >>> SquaredError().dispersion(2.0, n_targets=1), Gamma().dispersion(2.0, n_targets=1)
+        (4.0, 1.0)
         """
         return 1.0
 
     def n_raw(self, n_targets):
-        """Width of the output layer, an int, for so many targets (multiclass losses: classes)."""
+        """Width of the output layer, an int, for so many targets (multiclass losses: classes).
+
+        Examples
+        --------
+        >>> from skmlp.losses import Quantile, SquaredError
+        >>> SquaredError().n_raw(3), Quantile([0.1, 0.5, 0.9]).n_raw(1)
+        (3, 3)
+        """
         return n_targets
 
     def init_raw(self, y, weight=None, n_targets=None):
@@ -133,6 +154,14 @@ class Loss(ABC):
         -------
         raw : ndarray of shape (n_raw,)
             In float64.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.losses import AbsoluteError, SquaredError
+        >>> y = np.array([[1.0], [2.0], [6.0]])
+        >>> SquaredError().init_raw(y), AbsoluteError().init_raw(y)  # mean and median
+        (array([3.]), array([2.]))
         """
         return np.array([self._root(column, weight) for column in np.asarray(y, np.float64).T])
 
@@ -166,6 +195,18 @@ class Loss(ABC):
         -------
         loss : Loss
             The same, if there is nothing to know.
+
+        Examples
+        --------
+        A normal distribution that is to be trained on several targets becomes a joint one.
+
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> from skmlp.losses import SquaredError
+        >>> type(Normal().fitted(np.array([[0.0, 1.0], [2.0, 5.0]]))).__name__
+        'MultivariateNormal'
+        >>> SquaredError().fitted(np.zeros((2, 2)))
+        SquaredError()
         """
         return self
 
@@ -180,6 +221,16 @@ class Loss(ABC):
         -------
         loss : Loss
             The same, if it has no parameter in that unit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.families import Normal
+        >>> from skmlp.losses import SquaredError
+        >>> Normal(min_scale=0.5).moved(np.array([2.0])).min_scale
+        1.0
+        >>> SquaredError().moved(np.array([2.0]))
+        SquaredError()
         """
         return self
 
@@ -193,6 +244,19 @@ class Loss(ABC):
         Returns
         -------
         factor, offset : ndarray that broadcast with (n_raw,)
+
+        Examples
+        --------
+        A Poisson output is the logarithm of the mean: in another unit it is shifted.
+
+        >>> import numpy as np
+        >>> from skmlp.losses import Poisson, SquaredError
+        >>> shift, scale = np.array([1.0]), np.array([10.0])
+        >>> SquaredError().units(shift, scale)
+        (array([10.]), array([1.]))
+        >>> factor, offset = Poisson().units(np.array([0.0]), scale)
+        >>> factor, offset.round(2)
+        (1.0, array([2.3]))
         """
         return scale, shift
 
@@ -207,6 +271,13 @@ class Loss(ABC):
         -------
         prediction : ndarray of shape (..., n_raw)
             New; in the units of y if `raw` is for them (see `units`).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp.losses import BinaryLogLoss, SquaredError
+        >>> SquaredError().predict([0.0, 2.0]), BinaryLogLoss().predict(np.array([0.0]))
+        (array([0., 2.]), array([0.5]))
         """
         return np.array(raw)
 
@@ -225,6 +296,16 @@ class Loss(ABC):
         ------
         NotImplementedError
             For a `link` other than the identity, unless the loss has an `average` of its own.
+
+        Examples
+        --------
+        Probabilities are averaged, not the logits 0 and log 9 that stand for them.
+
+        >>> import numpy as np
+        >>> from skmlp.losses import BinaryLogLoss
+        >>> loss, raw = BinaryLogLoss(), np.array([[[0.0]], [[np.log(9.0)]]])
+        >>> loss.predict(raw).ravel(), loss.predict(loss.average(raw)).ravel().round(6)
+        (array([0.5, 0.9]), array([0.7]))
         """
         if self.link != "identity":
             raise NotImplementedError(
@@ -250,7 +331,30 @@ class Loss(ABC):
 
 @dataclass(frozen=True)
 class ElementwiseLoss(Loss):
-    """A loss that is a sum over outputs of a function of one target and one raw output."""
+    """A loss that is a sum over outputs of a function of one target and one raw output.
+
+    Examples
+    --------
+    A subclass writes the loss of every output and its derivative.
+
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from skmlp import MLPRegressor
+    >>> from skmlp.losses import ElementwiseLoss
+    >>> @dataclass(frozen=True)
+    ... class Quartic(ElementwiseLoss):
+    ...     def _elements(self, y, raw, loss, grad, work):
+    ...         np.subtract(raw, y, out=grad)  # the residual r
+    ...         np.power(grad, 4, out=loss)
+    ...         np.power(grad, 3, out=grad)
+    ...         grad *= 4.0
+    >>> y, weight = np.array([[0.0], [9.0]]), np.array([8.0, 1.0])
+    >>> Quartic().init_raw(y, weight).round(6)  # 8 * 3 ** 3 = 6 ** 3
+    array([3.])
+    >>> model = MLPRegressor(Quartic(), hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+    >>> model.fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]).predict([[3.0]]).round()
+    array([7.])
+    """
 
     def loss_grad(self, y, raw, loss, grad, work):
         if raw.shape[-1] == 1:

@@ -14,7 +14,16 @@ from ._base import ElementwiseLoss, Interval, Loss, finite_log, log_mean_exp, we
 
 @dataclass(frozen=True)
 class ClassificationLoss(Loss):
-    """Contract of the losses for classes; `probabilistic` says whether `log_proba` exists."""
+    """Contract of the losses for classes; `probabilistic` says whether `log_proba` exists.
+
+    Examples
+    --------
+    >>> from skmlp.losses import Hinge, SoftmaxLogLoss
+    >>> SoftmaxLogLoss().probabilistic, Hinge().probabilistic
+    (True, False)
+    >>> print(SoftmaxLogLoss().domain, SoftmaxLogLoss().target_scaling)
+    [0, inf) none
+    """
 
     domain = Interval(0, inf, True, False)
     target_scaling = "none"
@@ -34,6 +43,16 @@ class LogLoss(ClassificationLoss):
     ----------
     Szegedy et al. (2016), Rethinking the inception architecture for computer vision, CVPR
     (label smoothing, eps).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import SoftmaxLogLoss
+    >>> loss, raw = SoftmaxLogLoss(label_smoothing=0.1), np.array([[0.0, 1000.0]])
+    >>> loss.predict(raw), loss.log_proba(raw)  # finite, where the probability rounds to 0
+    (array([[0., 1.]]), array([[-1000.,     0.]]))
+    >>> loss.plain
+    SoftmaxLogLoss(label_smoothing=0.0)
     """
 
     label_smoothing: float = 0.0
@@ -153,6 +172,16 @@ class MarginLoss(ClassificationLoss):
     ----------
     margin : float, default=1.0
         In units of the raw outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import CrammerSinger
+    >>> y, raw = np.array([0, 0]), np.array([[[3.0, 1.0, 0.0], [3.0, 2.5, 0.0]]])
+    >>> loss, grad = np.empty((1, 2)), np.empty((1, 2, 3))
+    >>> CrammerSinger().loss_grad(y, raw, loss, grad, lambda key, *array: np.empty(*array))
+    >>> loss  # class 0 leads by 2, and by 0.5
+    array([[0. , 0.5]])
     """
 
     margin: float = 1.0

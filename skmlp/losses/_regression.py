@@ -179,6 +179,12 @@ class Quantile(ElementwiseLoss):
         ------
         ValueError
             For several levels of several targets.
+
+        Examples
+        --------
+        >>> from skmlp.losses import Quantile
+        >>> Quantile([0.1, 0.9]).n_raw(1)
+        2
         """
         if np.ndim(self.quantile) == 0:
             return n_targets
@@ -242,6 +248,14 @@ class LogMeanLoss(ElementwiseLoss):
     References
     ----------
     McCullagh and Nelder (1989), Generalized Linear Models, section 2.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.losses import Gamma
+    >>> raw = Gamma().init_raw(np.array([[1.0], [2.0], [6.0]]))
+    >>> Gamma().predict(raw).round(6)  # exp of the output
+    array([3.])
     """
 
     link = "exp"
