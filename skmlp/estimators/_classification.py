@@ -1,5 +1,7 @@
 """What classifiers share."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
@@ -15,6 +17,7 @@ from ._labels import (
 )
 from ._recipe import check_loss_parameters
 from ._vocabulary import build, restore
+from ._watch import FEW_OF_A_CLASS, as_frequent
 
 
 def _has_probabilities(estimator):
@@ -92,6 +95,15 @@ class Classification(ClassifierMixin):
             Before `fit`.
         ValueError
             For an X with other columns than in `fit`, or with values that cannot be used.
+
+        Examples
+        --------
+        >>> from skmlp import MLPClassifier
+        >>> above = MLPClassifier.from_weights(
+        ...     [[[1.0]]], [[-20.0]], activation=[], classes=["cold", "warm"]
+        ... )
+        >>> above.predict([[18.0], [21.0]])
+        array(['cold', 'warm'], dtype='<U4')
         """
         raw = self._raw(X)
         if self._kind == "multilabel":
@@ -120,6 +132,16 @@ class Classification(ClassifierMixin):
             As `predict`.
         AttributeError
             With margin losses, which have no probabilities.
+
+        Examples
+        --------
+        >>> from skmlp import MLPClassifier
+        >>> above = MLPClassifier.from_weights(
+        ...     [[[1.0]]], [[-20.0]], activation=[], classes=["cold", "warm"]
+        ... )
+        >>> above.predict_proba([[18.0], [20.0]]).round(2)  # columns: cold, warm
+        array([[0.88, 0.12],
+               [0.5 , 0.5 ]])
         """
         raw = self._raw(X)
         return self._both_classes(raw, restore(self._loss).predict)
@@ -144,6 +166,15 @@ class Classification(ClassifierMixin):
             As `predict`.
         AttributeError
             With margin losses, which have no probabilities.
+
+        Examples
+        --------
+        >>> from skmlp import MLPClassifier
+        >>> above = MLPClassifier.from_weights(
+        ...     [[[1.0]]], [[-20.0]], activation=[], classes=["cold", "warm"]
+        ... )
+        >>> above.predict_proba([[-980.0]]), above.predict_log_proba([[-980.0]])
+        (array([[1., 0.]]), array([[    0., -1000.]]))
         """
         raw = self._raw(X)
         return self._both_classes(raw, restore(self._loss).log_proba)
@@ -220,7 +251,20 @@ class Classification(ClassifierMixin):
 
     def _strata(self, sample, index):
         codes = self._codes(sample.target)
-        return {} if codes is None else {"codes": codes[index], "labels": self.classes_}
+        if codes is None:
+            return {}
+        return {"codes": codes[index], "labels": self.classes_, "at_least": self._few_of_a_class()}
+
+    def _few_of_a_class(self):
+        drawn = isinstance(self.validation_fraction, Real)
+        return FEW_OF_A_CLASS if drawn and self.scoring == "loss" else 0
+
+    def _part_to_watch(self, sample, validation):
+        held_out = super()._part_to_watch(sample, validation)
+        codes = self._codes(sample.target)
+        if codes is None or not self._few_of_a_class():
+            return held_out
+        return as_frequent(codes, sample, held_out)
 
     def _make_loss(self):
         kinds = CLASSIFICATION_LOSSES[self.loss]

@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
 from .._engine.batches import TrainingSet
+from ._kinds import kinds_of_rows
 from ._moments import row_blocks
 
 
@@ -77,9 +78,9 @@ class Sample:
             self.index,
         )
 
-    def keys(self):
-        """A number for each row, equal where rows and targets are equal."""
-        return row_keys(self.X, self.target)
+    def kinds(self):
+        """Rows that take part of which none is a copy, and of which kind each row is."""
+        return kinds_of_rows(self.X, self.target, self.positions())
 
     def fingerprint(self):
         """A text that changes with the data and with the rows that take part."""
@@ -100,42 +101,6 @@ def fingerprint(*arrays):
         for block in row_blocks(rows):
             digest.update(np.ascontiguousarray(rows[block]))
     return digest.hexdigest()
-
-
-def row_keys(X, target, columns=slice(None)):
-    """A number for each row of X (or some of its columns) and target, equal where rows are equal.
-
-    Sums of the bits of the values, each times an odd number that depends on the column; exact, as
-    integers wrap around.
-    """
-    keys = np.zeros(X.shape[0], np.uint64)
-    width = X[:1, columns].shape[1]
-    factors = _odd_numbers(width)
-    if issparse(X):
-        X = X.copy()
-        X.sum_duplicates()
-        products = _bits(X.data) * factors[X.indices]
-        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        np.add.at(keys, rows, products)
-    else:
-        for block in row_blocks(X):
-            keys[block] = (_bits(X[block, columns]) * factors).sum(axis=1)
-    target = target.reshape(len(target), -1)
-    return keys + (_bits(target) * _odd_numbers(width + target.shape[1])[width:]).sum(axis=1)
-
-
-def _odd_numbers(n):
-    return np.random.default_rng(0).integers(2**63, size=n, dtype=np.uint64) * np.uint64(2) + (
-        np.uint64(1)
-    )
-
-
-def _bits(values):
-    """Bit patterns of the values as floats; adding 0 takes the sign off zeros."""
-    values = np.ascontiguousarray(values + np.float64(0.0), np.float64)
-    # There are many bit patterns of NaN.
-    np.copyto(values, np.nan, where=np.isnan(values))
-    return values.view(np.uint64)
 
 
 def check_same_targets(sample, held_out):

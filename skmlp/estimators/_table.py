@@ -1,6 +1,6 @@
 """Tables as they come: every column of X read as numbers, or as the levels of a category."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -252,14 +252,17 @@ class Table:
         Columns that are not read; zeros stand for them.
     declared : list
         For every column the levels that have a place whether rows have them or not.
+    texts : dict of int to str
+        Categories that only their texts say to be such, with what to call them.
     """
 
     levels: list
     skip: list | tuple = ()
     declared: list | tuple = ()
+    texts: dict = field(default_factory=dict)
 
     @classmethod
-    def of(cls, X, chosen, remedy, few=None, *, numbers=None, skip=()):
+    def of(cls, X, chosen, remedy, *, first_chunk=False, numbers=None, skip=()):
         """What the columns of X are.
 
         Parameters
@@ -269,15 +272,14 @@ class Table:
             Which columns are categories; None if their types shall say.
         remedy : str
             What an error says about texts in a column that is no category.
-        few : int or None
-            More texts than these that are all different are no category. None for the first of
-            several chunks: their texts may repeat, and levels that a dtype tells may come yet.
+        first_chunk : bool
+            Whether more rows are to come, where levels may be that a dtype tells.
         numbers : dict of int to str
             Columns that cannot be categories, with a remedy of their own.
         skip : sequence of int
             Columns that are not read.
         """
-        levels, declared, names, numbers = [], [], names_of(X), numbers or {}
+        levels, declared, texts, names, numbers = [], [], {}, names_of(X), numbers or {}
         for j in range(X.shape[1]):
             declared.append([])
             if j in skip:
@@ -286,16 +288,16 @@ class Table:
             column = Column.of(X, j, names)
             if chosen is None:
                 is_category = column.says_category and j not in numbers
-                if is_category and few is not None:
-                    _check_no_identifier(column, few)
+                if is_category and column.dtype not in CATEGORY_DTYPES:
+                    texts[j] = column.label
             else:
                 is_category = chosen[j]
             if not is_category:
                 _check_numbers(column, numbers.get(j, remedy))
-            elif few is None:
+            elif first_chunk:
                 declared[j] = [_level_of(level) for level in column.declared]
             levels.append(column.levels(declared[j]) if is_category else None)
-        return cls(levels, skip, declared)
+        return cls(levels, skip, declared, texts)
 
     @property
     def coded(self):
@@ -378,16 +380,19 @@ def _check_numbers(column, remedy):
     raise ValueError(f"X has strings such as {text!r} in {column.label}, {remedy}")
 
 
-def _check_no_identifier(column, few):
-    """Refuse texts that are all different, from which nothing can be learned for other rows."""
-    n = np.count_nonzero(column.codes >= 0)
-    if column.dtype in CATEGORY_DTYPES or not few < len(column.keys) == n:
+def check_no_identifier(codes, levels, label, few):
+    """Refuse more than `few` texts that are all different: nothing they tell holds for other rows.
+
+    `codes` are those of the rows that count, NaN where there is none.
+    """
+    codes = codes[~np.isnan(codes)]
+    if not few < len(np.unique(codes)) == len(codes):
         return
     raise ValueError(
-        f"All {n} strings in {column.label} of X are different, for example {column.keys[0]!r}, so "
-        "that it seems to be an identifier, or numbers or dates stored as text. Leave it out, or "
-        "convert it; if it is a category, list it in categorical_features, or give it a category "
-        "dtype."
+        f"All {len(codes)} strings in {label} of X are different, for example "
+        f"{levels[int(codes[0])]!r}, so that it seems to be an identifier, or numbers or dates "
+        "stored as text. Leave it out, or convert it; if it is a category, list it in "
+        "categorical_features, or give it a category dtype."
     )
 
 

@@ -1,5 +1,6 @@
 """Watching a validation set while a network trains, and setting one aside."""
 
+from dataclasses import replace
 from inspect import Parameter, signature
 from numbers import Real
 
@@ -105,8 +106,27 @@ def split_by(splitter, X, y, index):
 # would be watched while there are so many copies of each that the rows are cells of a table.
 FEW_DISTINCT, MANY_COPIES = 8, 10
 
+# So many rows of a class are watched where their loss chooses the epoch: one row of a rare class
+# would be told by chance in one of many epochs. They are a third of the class at most, and all
+# classes together make the watched part larger by a fifth at most.
+FEW_OF_A_CLASS = 3
 
-def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None, what="Classes"):
+# Classes with so many times their share among the watched rows count by their share.
+TOO_FREQUENT = 1.5
+
+
+def split(
+    index,
+    fraction,
+    seed,
+    *,
+    kinds,
+    codes=None,
+    labels=None,
+    weight=None,
+    what="Classes",
+    at_least=0,
+):
     """Positions for training and for validation.
 
     Rows that are copies of each other stay together, so that a weight of k does what k copies do,
@@ -121,17 +141,21 @@ def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None, 
         The rows to split.
     fraction : float
     seed : int
-    keys : ndarray of uint64
-        Equal for copies; of the rows at `index`, and so are the rest.
+    kinds : tuple of ndarray
+        Of the rows at `index`, as `kinds_of_rows` finds them.
     codes : ndarray of int or None
-        Classes, with their `labels`.
+        Classes of the rows at `index`, with their `labels`.
     weight : ndarray or None
     what : str
         What the codes stand for, for warnings.
+    at_least : int
+        Rows of each class for validation, if the class is large enough.
     """
-    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    first, group = kinds
+    chance = np.random.default_rng([seed, 1]).random(len(first))
     few_watched = fraction * len(first) < FEW_DISTINCT and len(index) > MANY_COPIES * len(first)
     if len(first) < FEW_DISTINCT or few_watched:
+        chance = chance[group]
         first = group = np.arange(len(index))
     strata = np.zeros(len(first), int) if codes is None else codes[first]
     alone = np.zeros(len(first), bool)
@@ -147,9 +171,8 @@ def split(index, fraction, seed, *, keys, codes=None, labels=None, weight=None, 
     if min(n_validation, len(free) - n_validation) < len(np.unique(strata[free])):
         strata = np.zeros(len(first), int)
     mass = np.bincount(group, weights=weight)[free]
-    chance = _mixed(keys[first[free]], seed)
     rng = np.random.default_rng(seed)
-    taken = free[_systematic(n_validation, strata[free], mass, chance, rng)]
+    taken = free[_systematic(n_validation, at_least, strata[free], mass, chance[free], rng)]
     watched = np.isin(group, taken)
     return index[~watched], index[watched]
 
@@ -167,23 +190,38 @@ def _size_of_validation(fraction, n):
     return size
 
 
-def _mixed(keys, seed):
-    """Random-looking numbers that depend on keys and seed alone (the finalizer of SplitMix64)."""
-    z = keys + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+def as_frequent(codes, sample, held_out):
+    """The part `held_out` of a sample, weighted where it has too many rows of a class.
+
+    `codes` are the classes of all rows of the sample.
+    """
+    weight = np.ones(len(codes)) if sample.weight is None else sample.weight
+    n_classes = codes.max() + 1
+    whole, part = (
+        np.bincount(codes[rows], weight[rows], n_classes)
+        for rows in (sample.positions(), held_out.positions())
+    )
+    expected = whole * (part.sum() / whole.sum())
+    many = part > TOO_FREQUENT * expected
+    if not many.any():
+        return held_out
+    factors = np.divide(expected, part, out=np.ones(n_classes), where=many)
+    return replace(held_out, weight=weight * factors[codes])
 
 
-def _systematic(n, strata, mass, chance, rng):
+def _systematic(n, at_least, strata, mass, chance, rng):
     """Positions of n entries: each stratum gives its share, one of each stretch in order of mass.
 
-    Entries of the same mass are in an order of chance.
+    Entries of the same mass are in an order of chance. Strata give `at_least` so many entries, if
+    they can.
     """
     order = np.lexsort((chance, mass, strata))
     _, counts = np.unique(strata, return_counts=True)
     chosen = []
-    for share, end, count in zip(_shares(counts, n), np.cumsum(counts), counts, strict=True):
+    shares = _shares(counts, n)
+    raised = np.maximum(shares, np.minimum(at_least, counts // 3))
+    shares = raised if raised.sum() <= 1.2 * n else shares
+    for share, end, count in zip(shares, np.cumsum(counts), counts, strict=True):
         edges = end - count + np.linspace(0, count, share + 1).astype(int)
         chosen.append(order[rng.integers(edges[:-1], edges[1:])])
     return np.concatenate(chosen)

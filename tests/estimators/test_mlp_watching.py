@@ -379,12 +379,127 @@ def test_copies_of_a_row_stay_together(container, monkeypatch):
     assert len(training) + len(validation) == 160
 
 
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_rows_of_small_integers_are_not_taken_for_copies(container, monkeypatch):
+    # 2000 different rows: the digits of different numbers, and some for all rows.
+    digits = (np.arange(2000)[:, np.newaxis] * 7919 // 2 ** np.arange(24) % 2).astype(float)
+    _, validation = splits(MLPRegressor, container(digits), np.zeros(2000), None, monkeypatch)
+    assert len(validation) == 200
+
+
 @pytest.mark.parametrize(("n_distinct", "together"), [(30, False), (79, False), (80, True)])
 def test_a_few_rows_with_many_copies_are_split_copy_by_copy(n_distinct, together, monkeypatch):
     index = np.repeat(np.arange(n_distinct), 11)
     training, validation = splits(MLPRegressor, X[index], y[index], None, monkeypatch)
     assert len(validation) == pytest.approx(0.1 * len(index), abs=1)
     assert (not set(index[training]) & set(index[validation])) == together
+
+
+UNITS = {
+    "units": (lambda X: X * [3.6, 1e-3, 1e6, 2.0], lambda y: 1000.0 * y),
+    "curves": (lambda X: np.sinh(X), lambda y: np.cbrt(y)),
+    "float32": (lambda X: X.astype(np.float32), lambda y: y),
+}
+
+
+@pytest.mark.parametrize("cls", [MLPRegressor, MLPClassifier])
+@pytest.mark.parametrize("kind", UNITS)
+def test_units_do_not_choose_the_watched_rows(kind, cls, monkeypatch):
+    features, target = (X, y) if cls is MLPRegressor else (X_class, y_class)
+    features = np.where(np.random.default_rng(0).random(features.shape) < 0.1, np.nan, features)
+    of_X, of_y = UNITS[kind]
+    other = of_y(target) if cls is MLPRegressor else np.array(["a", "b", "c"])[target]
+    _, expected = splits(cls, features, target, None, monkeypatch)
+    _, found = splits(cls, of_X(features), other, None, monkeypatch)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("cls", [MLPRegressor, MLPClassifier])
+def test_units_of_sparse_counts(cls, container, monkeypatch):
+    rng = np.random.default_rng(1)
+    words = rng.poisson(0.5, size=(160, 200)).astype(float)
+    target = rng.integers(0, 2, 160)
+    expected, found = (
+        splits(cls, container(unit * words), target, None, monkeypatch)[1] for unit in (1.0, 0.3)
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("features", [X, np.round(X), np.tile(X > 0, 40)], ids=["", "int", "bool"])
+@pytest.mark.parametrize("target", [y, np.c_[y > 0, X[:, 0]]], ids=["", "several"])
+def test_neither_the_order_of_rows_nor_copies_choose_the_watched_rows(
+    target, features, container, monkeypatch
+):
+    number = np.random.default_rng(0).integers(0, 4, 160)
+    index = np.random.default_rng(1).permutation(np.repeat(np.arange(160), number))
+    features, target = features.astype(float), target.astype(float)
+    _, with_weights = splits(MLPRegressor, container(features), target, 1.0 * number, monkeypatch)
+    _, with_copies = splits(
+        MLPRegressor, container(features[index]), target[index], None, monkeypatch
+    )
+    rows = np.c_[features, target]
+    found, expected = (set(map(tuple, rows[i])) for i in (index[with_copies], with_weights))
+    assert found == expected
+
+
+# ---- rare classes --------------------------------------------------------------------------------
+
+RARE = np.repeat([0, 1, 2], [600, 390, 10])
+RARE_X = np.random.default_rng(3).normal(size=(1000, 3)) + 0.5 * RARE[:, np.newaxis]
+LOSS = {"scoring": "loss", "validation_fraction": 0.1}
+
+
+def test_three_rows_of_a_rare_class_are_watched_and_count_by_their_share(monkeypatch):
+    training, validation = splits(MLPClassifier, RARE_X, RARE, None, monkeypatch, **LOSS)
+    assert np.bincount(RARE[validation]).tolist() == [60, 39, 3]
+    assert len(training) + len(validation) == 1000
+    model = MLPClassifier(early_stopping=True, **LOSS, **{**SMALL, "max_iter": 4})
+    model.fit(RARE_X, RARE)
+    share = np.where(RARE[validation] == 2, 0.01 * 102 / 3, 1.0)
+    loss = log_loss(RARE[validation], model.predict_proba(RARE_X[validation]), sample_weight=share)
+    assert -model.best_validation_score_ == pytest.approx(loss, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([190, 10], [19, 3]),
+        ([194, 6], [19, 2]),
+        ([197, 3], [20, 1]),
+        ([170, 30], [17, 3]),
+        # So many more would be watched that too few were left.
+        ([*[10] * 20], [*[1] * 20]),
+    ],
+    ids=str,
+)
+def test_how_many_rows_of_a_class_are_watched(counts, expected, monkeypatch):
+    target = np.repeat(np.arange(len(counts)), counts)
+    features = np.random.default_rng(1).normal(size=(200, 3))
+    _, validation = splits(MLPClassifier, features, target, None, monkeypatch, **LOSS)
+    assert np.bincount(target[validation]).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {**LOSS, "validation_fraction": StratifiedKFold(10)}], ids=["accuracy", "folds"]
+)
+def test_rare_classes_are_watched_by_their_share_elsewhere(params, monkeypatch):
+    _, validation = splits(MLPClassifier, RARE_X, RARE, None, monkeypatch, **params)
+    assert np.bincount(RARE[validation]).tolist() == [60, 39, 1]
+    model = MLPClassifier(early_stopping=True, **params, **{**SMALL, "max_iter": 4})
+    model.fit(RARE_X, RARE)
+    losses, best = model.validation_loss_curve_, model.best_iteration_ - 1
+    plain = log_loss(RARE[validation], model.predict_proba(RARE_X[validation]))
+    assert losses[best] == pytest.approx(plain, rel=1e-9)
+
+
+def test_weights_of_rare_rows_and_copies_are_watched_alike():
+    number = np.random.default_rng(0).integers(1, 4, 1000)
+    index = np.repeat(np.arange(1000), number)
+    model = MLPClassifier(early_stopping=True, solver="lbfgs", max_iter=8, **LOSS, **SMALL)
+    weighted = clone(model).fit(RARE_X, RARE, number)
+    assert_same_fit(model.fit(RARE_X[index], RARE[index]), weighted, rtol=1e-7)
 
 
 # ---- splitters -----------------------------------------------------------------------------------

@@ -93,6 +93,16 @@ def test_few_rows_of_different_texts_are_no_identifiers():
     assert "identifier" in refusal(MLPRegressor(**FAST), gaps, y[:29])
 
 
+def test_rows_of_weight_zero_do_not_tell_whether_a_column_is_an_identifier():
+    repeated = frame(user=[*(f"user {i}" for i in range(N - 2)), "user 0", "user 1"])
+    left = np.r_[np.ones(N - 2), 0.0, 0.0]
+    with pytest.raises(ValueError, match="All 58 strings in column 'user'.*identifier"):
+        MLPRegressor(**FAST).fit(repeated, y, left)
+    few = np.r_[np.ones(8), np.zeros(N - 8)]
+    model = MLPRegressor(**FAST).fit(frame(user=[f"user {i}" for i in range(N)]), y, few)
+    assert model.categories_[0].tolist() == [f"user {i}" for i in range(8)]
+
+
 @pytest.mark.parametrize("cls", ESTIMATORS)
 @pytest.mark.parametrize("bad", [np.inf, -np.inf])
 def test_infinity(cls, bad):

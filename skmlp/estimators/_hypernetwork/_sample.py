@@ -6,7 +6,8 @@ import numpy as np
 
 from ..._engine.groups import TaskRows, group_numbers
 from ..._sklearn_compat import _safe_indexing
-from .._sample import Sample, fingerprint, row_keys
+from .._kinds import kinds_of_rows
+from .._sample import Sample, fingerprint
 from ._columns import Columns
 
 
@@ -45,11 +46,11 @@ class TaskSample(Sample):
         data = super().training_set(design, dtype)
         return replace(data, rows=task_rows(data.rows, self.X, self, design))
 
-    def keys(self):
+    def kinds(self):
         # Of one task however it is called.
         others = sorted({*self.columns.context, *self.columns.features})
         target = np.column_stack([self.tasks, self.target])
-        return row_keys(self.X, target, others)
+        return kinds_of_rows(self.X, target, self.positions(), others)
 
     def fingerprint(self):
         return super().fingerprint() + fingerprint(self.tasks)
