@@ -7,10 +7,11 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._engine.batches import DenseRows, DensifiedRows, MappedRows, SparseRows
-from ._encoding import FEATURE_SCALINGS, TARGET_SCALINGS, FeatureScaling, refusing_overflow
+from ._encoding import FEATURE_SCALINGS, FeatureScaling, refusing_overflow
 from ._expansion import ExpandedRows, Expansion, check_dense
 from ._memo import kept
 from ._moments import Moments, row_blocks
+from ._target_scaling import TARGET_SCALINGS
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,12 @@ class Design:
         scale = np.ones(n) if features.scale is None else features.scale
         both = np.r_[shift, (low + high) / 2.0], np.r_[scale, half]
         return FEATURE_SCALINGS["standard"](*both)
+
+    @property
+    def bent(self):
+        """Columns of X whose scaling is no affine map."""
+        columns = self.features.bends
+        return columns if self.expansion is None else self.expansion.numeric[columns]
 
     def places(self, columns):
         """Columns of what the network sees that stem from some columns of X."""

@@ -1,4 +1,4 @@
-"""Raw X and y to what a network sees: scaling of features and of targets, fitted and undone."""
+"""Raw X to what a network sees: scaling of features, fitted and undone."""
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
@@ -32,9 +32,14 @@ class FeatureScaling(ABC):
     largest: np.ndarray | None = None
 
     @property
+    def bends(self):
+        """Positions of the columns that more is done to than an affine map."""
+        return np.empty(0, int)
+
+    @property
     def affine(self):
         """Whether the scaling can be folded into a weight matrix."""
-        return True
+        return not self.bends.size
 
     def placeholders(self):
         """Which columns have a scale that stands for one not known yet."""
@@ -184,8 +189,11 @@ class StandardScaling(FeatureScaling):
         if self.moments is None or issparse(X):
             return super().update(X, weight, index)
         moments = self.moments.merge(Moments.of(X, weight, index))
-        moments.check("X", getattr(X, "columns", None))
-        return StandardScaling(moments.mean, moments.scale(), moments)
+        return self._moved(moments.check("X", getattr(X, "columns", None)))
+
+    def _moved(self, moments):
+        """The same kind with other moments."""
+        return type(self)(moments.mean, moments.scale(), moments)
 
 
 class RobustScaling(FeatureScaling):
@@ -196,20 +204,13 @@ class RobustScaling(FeatureScaling):
     """
 
     @property
-    def affine(self):
-        return self.shift is None
+    def bends(self):
+        return np.arange(0 if self.shift is None else len(self.shift))
 
     @classmethod
     def _statistics(cls, X, weight, index):
-        rows = slice(None) if index is None else index
-        weight = None if weight is None else weight[rows]
         with np.errstate(over="ignore", invalid="ignore"):
-            low, shift, high, first, last = np.transpose(
-                [
-                    _five_numbers(np.asarray(X[rows, j], np.float64), weight)
-                    for j in range(X.shape[1])
-                ]
-            )
+            low, shift, high, first, last = _five_numbers(X, weight, index)
             scale = np.where(high > low, high - low, (last - first) / 2.0)
             ends = shift + scale
         check_no_overflow(ends, "range", positions=getattr(X, "columns", None))
@@ -228,6 +229,81 @@ class RobustScaling(FeatureScaling):
 
 
 _BENT_30 = 30.0 / np.hypot(1.0, 10.0)
+
+# How many times that of a normal column with the same quartiles a standard deviation is: columns
+# are SQUEEZED, which networks cope with, and bending a second group of rows costs more than it
+# gains; so only if a value is FAR away. In the end they are LOST (`docs/defaults.md`, heavy tails).
+SQUEEZED, LOST = 5.0, 30.0
+FAR = 12.0
+NORMAL_IQR = 1.349
+SCREENED_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class AutoScaling(StandardScaling):
+    """Mean 0 and variance 1, but robust scaling for the columns that have heavy tails.
+
+    Attributes
+    ----------
+    heavy : ndarray of int or None
+        Positions of these columns, which the first rows decide.
+    robust : RobustScaling or None
+        Of these columns.
+    """
+
+    heavy: np.ndarray | None = None
+    robust: RobustScaling | None = None
+
+    @property
+    def bends(self):
+        return super().bends if self.heavy is None else self.heavy
+
+    @classmethod
+    def _statistics(cls, X, weight, index):
+        _, sd, moments = super()._statistics(X, weight, index)
+        sd = np.where(moments.constant(), 0.0, sd)
+        # Quartiles take time: those of a few rows say of which columns the others are needed.
+        some = some_rows(X.shape[0], weight, index, SCREENED_ROWS)
+        columns = np.flatnonzero(_squeezed(sd, _five_numbers(X, weight, some)) > SQUEEZED / 2.0)
+        numbers = _five_numbers(X, weight, index, columns)
+        heavy = _has_heavy_tails(sd[columns], numbers)
+        low, middle, high = numbers[:3, heavy]
+        robust = RobustScaling(middle, high - low)
+        return cls._fields(moments, columns[heavy], robust)
+
+    @classmethod
+    def _fields(cls, moments, heavy, robust):
+        shift, scale = moments.mean.copy(), moments.scale()
+        shift[heavy], scale[heavy] = robust.shift, robust.scale
+        return shift, scale, moments, None, heavy, robust
+
+    def _moved(self, moments):
+        return type(self)(*self._fields(moments, self.heavy, self.robust))
+
+    def state(self):
+        state = super().state()
+        if self.heavy is None:
+            return state
+        return {**state, "heavy": self.heavy, "robust": self.robust.state()}
+
+    @classmethod
+    def restore(cls, state):
+        if "moments" not in state:
+            return super().restore(state)
+        robust = RobustScaling.restore(state["robust"])
+        return cls(*cls._fields(Moments(**state["moments"]), state["heavy"], robust))
+
+    def _bend(self, x):
+        self._at_heavy(self.robust._bend, x)
+
+    def _unbend(self, x):
+        self._at_heavy(self.robust._unbend, x)
+
+    def _at_heavy(self, bend, x):
+        if self.heavy.size:
+            part = x[:, self.heavy]
+            bend(part)
+            x[:, self.heavy] = part
 
 
 class MinMaxScaling(FeatureScaling):
@@ -250,14 +326,50 @@ class MinMaxScaling(FeatureScaling):
         return low, _nonzero(width)
 
 
-def _five_numbers(column, weight):
+def _squeezed(sd, numbers):
+    """How many times the standard deviation that quartiles tell it is; 0 if they coincide."""
+    low, _, high, *_ = numbers
+    iqr = high - low
+    return np.divide(sd * NORMAL_IQR, iqr, out=np.zeros_like(sd), where=iqr > 0.0)
+
+
+def _has_heavy_tails(sd, numbers):
+    squeezed, (_, middle, _, first, last) = _squeezed(sd, numbers), numbers
+    far = np.maximum(last - middle, middle - first) > FAR * sd
+    return (squeezed > LOST) | ((squeezed > SQUEEZED) & far)
+
+
+def _five_numbers(X, weight=None, index=None, columns=None):
+    """Quartiles, minimum and maximum of columns, one array each, column by column."""
+    rows = slice(None) if index is None else index
+    weight = None if weight is None else weight[rows]
+    columns = range(X.shape[1]) if columns is None else columns
+    found = [_five_of(np.asarray(X[rows, j], np.float64), weight) for j in columns]
+    return np.reshape(found, (-1, 5)).T
+
+
+def _five_of(column, weight):
     there = ~np.isnan(column)
+    if weight is not None:
+        there &= weight > 0.0
     if not there.all():
         column, weight = column[there], None if weight is None else weight[there]
     if not column.size:
         return (0.0,) * 5
     quartiles = weighted_quantile(column, (0.25, 0.5, 0.75), weight)
     return *quartiles, column.min(), column.max()
+
+
+def some_rows(n, weight, index, most):
+    """At most so many of the rows that count, evenly spread; the same in every call."""
+    rows = np.arange(n) if index is None else index
+    if weight is not None:
+        rows = rows[weight[rows] > 0.0]
+    if len(rows) <= most:
+        return rows
+    # Multiples of the golden ratio have no period that rows could have too.
+    places = np.sort(np.arange(most) * ((np.sqrt(5.0) - 1.0) / 2.0) % 1.0)
+    return rows[(places * len(rows)).astype(int)]
 
 
 def _largest_absolute(X, index):
@@ -269,141 +381,10 @@ def _nonzero(scale):
     return np.where(scale == 0.0, 1.0, scale)
 
 
-class TargetScaling(ABC):
-    """How a kind of loss sees y, and how its last layer speaks in y's units.
-
-    Parameters
-    ----------
-    shift, scale : ndarray of shape (n_targets,)
-    """
-
-    # Targets whose scale stands for one not known yet, since they have been constant so far.
-    placeholders = False
-
-    def __init__(self, shift=0.0, scale=1.0):
-        self.shift, self.scale = shift, scale
-
-    def seen_from(self, new):
-        """This scaling with the scales of `new` in place of placeholders."""
-        return type(self)(self.shift, np.where(self.placeholders, new.scale, self.scale))
-
-    # Whether the statistics are moments of y, and whether they follow further rows.
-    has_moments = True
-    moves = True
-
-    @classmethod
-    @abstractmethod
-    def of(cls, moments, features):
-        """Scaling from the moments of y, or from the FeatureScaling of X."""
-
-    def encode(self, y):
-        """y in the network's units."""
-        return (y - self.shift) / self.scale
-
-    def decode(self, prediction):
-        """A prediction in y's units."""
-        return prediction * self.scale + self.shift
-
-    def fold(self, loss, weight, bias):
-        """The last layer whose raw outputs are for y in its own units."""
-        return _rescaled(weight, bias, *loss.units(self.shift, self.scale))
-
-    def unfold(self, loss, weight, bias):
-        """Inverse of `fold`."""
-        return _rescaled(weight, bias, *loss.units(-self.shift / self.scale, 1.0 / self.scale))
-
-
-def _rescaled(weight, bias, factor, offset):
-    return weight * factor, bias * factor + offset
-
-
-class PlainTarget(TargetScaling):
-    """y as it is."""
-
-    has_moments = False
-
-    @classmethod
-    def of(cls, moments, features):
-        return cls()
-
-    def encode(self, y):
-        return y
-
-    def decode(self, prediction):
-        return prediction
-
-    def fold(self, loss, weight, bias):
-        return weight, bias
-
-    unfold = fold
-
-
-class AffineTarget(TargetScaling):
-    """(y - mean) / sd, for losses of a difference."""
-
-    @classmethod
-    def of(cls, moments, features):
-        target = cls(moments.mean, moments.scale())
-        target.placeholders = moments.constant()
-        return target
-
-
-class FixedTarget(AffineTarget):
-    """The same with the statistics of the first call, where raw outputs cannot follow others."""
-
-    moves = False
-
-
-class CommonTarget(AffineTarget):
-    """(y - mean) / sd with one sd for all targets, so that their units stay comparable."""
-
-    @classmethod
-    def of(cls, moments, features):
-        constant = moments.constant()
-        variance = np.mean(np.where(constant, 0.0, moments.deviation / moments.weight))
-        scale = 1.0 if constant.all() else np.sqrt(variance)
-        target = cls(moments.mean, np.full_like(moments.mean, scale))
-        target.placeholders = constant.all()
-        return target
-
-
-class RatioTarget(TargetScaling):
-    """y / mean, for losses of a ratio, whose raw output is a logarithm."""
-
-    @classmethod
-    def of(cls, moments, features):
-        return cls(0.0 * moments.mean, moments.mean)
-
-
-class FeatureTarget(AffineTarget):
-    """Rows of X, scaled as the network sees them; its outputs are in the same units."""
-
-    has_moments = False
-
-    @classmethod
-    def of(cls, moments, features):
-        shift = 0.0 if features.shift is None else features.shift
-        target = cls(shift, 1.0 if features.scale is None else features.scale)
-        target.placeholders = features.placeholders()
-        target.features = features
-        return target
-
-    def decode(self, prediction):
-        return self.features.inverse(prediction)
-
-
 FEATURE_SCALINGS = {
+    "auto": AutoScaling,
     "standard": StandardScaling,
     "robust": RobustScaling,
     "minmax": MinMaxScaling,
     None: NoScaling,
-}
-
-TARGET_SCALINGS = {
-    "affine": AffineTarget,
-    "fixed": FixedTarget,
-    "common": CommonTarget,
-    "scale": RatioTarget,
-    "none": PlainTarget,
-    "features": FeatureTarget,
 }

@@ -12,6 +12,7 @@ from .._version import __version__
 from ._design import Design
 from ._effective import effective_parameters
 from ._recipe import network_of
+from ._table import label
 from ._validation import checked_rows
 from ._vocabulary import describe, restore
 
@@ -38,9 +39,9 @@ class NetworkModel(LinkedToDocs, BaseEstimator):
         ------
         AttributeError
             Before `fit`, and where no matrix could do it: averaged starts, categories (but
-            bools), embeddings of numbers, missing values in the training rows,
-            ``feature_scaling="robust"``, an output activation behind which X is scaled, parameters
-            that depend on a task or context.
+            bools), embeddings of numbers, missing values in the training rows, columns with robust
+            scaling, an output activation behind which X is scaled, parameters that depend on a
+            task or context.
         """
         return self._effective("intercepts_")[1]
 
@@ -133,11 +134,19 @@ class NetworkModel(LinkedToDocs, BaseEstimator):
                 "networks. Use those of estimators_, or combine_inits='best'."
             )
         design = Design.restore(self._design)
-        if not design.features.affine:
+        bent = self._bent_columns(design)
+        if len(bent):
+            names = getattr(self, "feature_names_in_", None)
+            called = ", ".join([*(label(j, names) for j in bent[:5]), *["..."] * (len(bent) > 5)])
             raise AttributeError(
-                f"{name} does not exist with feature_scaling={design.feature_kind!r}: its smooth "
-                "clip cannot be folded into a weight matrix. Use feature_scaling='standard'."
+                f"{name} does not exist with feature_scaling={design.feature_kind!r} and its "
+                f"smooth clip of {called}, which cannot be folded into a weight matrix. Use "
+                "feature_scaling='standard'."
             )
+
+    def _bent_columns(self, design):
+        """Columns of X that the first layer sees through a smooth clip."""
+        return design.bent
 
     def __getstate__(self):
         state = dict(super().__getstate__())

@@ -40,20 +40,29 @@ def weighted_quantile(y, q, weight=None):
     y, q = np.asarray(y, np.float64), np.asarray(q, np.float64)
     if not np.all((q >= 0.0) & (q <= 1.0)):
         raise ValueError(f"q={q.tolist()!r} must be a level between 0 and 1, or several of them.")
-    weight = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
-    y, weight = y[weight > 0], weight[weight > 0]
+    if weight is not None:
+        weight = np.asarray(weight, np.float64)
+        y, weight = y[weight > 0], weight[weight > 0]
     columns = y.reshape(len(y), -1).T
     quantiles = [_column_quantile(column, q, weight) for column in columns]
     return np.stack(quantiles, axis=-1).reshape(q.shape + y.shape[1:])
 
 
 def _column_quantile(y, q, weight):
-    order = np.argsort(y)
-    below = np.cumsum(weight[order])
-    # Sums that differ by rounding only are a tie, as they are for whole weights.
-    tolerance = (len(y) + 8) * np.finfo(np.float64).eps * below[-1]
-    target = q * below[-1]
-    left = np.searchsorted(below, target - tolerance)
-    right = np.searchsorted(below, target + tolerance, side="right")
-    values = y[order]
+    if weight is None:
+        values, target = np.sort(y), q * len(y)
+        tolerance = _rounding(len(y), len(y))
+        left, right = np.ceil(target - tolerance) - 1.0, np.floor(target + tolerance)
+        left, right = np.maximum(left, 0.0).astype(int), right.astype(int)
+    else:
+        order = np.argsort(y)
+        values, below = y[order], np.cumsum(weight[order])
+        target, tolerance = q * below[-1], _rounding(len(y), below[-1])
+        left = np.searchsorted(below, target - tolerance)
+        right = np.searchsorted(below, target + tolerance, side="right")
     return 0.5 * (values[left] + values[np.minimum(right, len(y) - 1)])
+
+
+def _rounding(n, total):
+    # Sums that differ by rounding only are a tie, as they are for whole weights.
+    return (n + 8) * np.finfo(np.float64).eps * total

@@ -230,7 +230,7 @@ shared = {
     "solver": st.sampled_from(["adam", "sgd", "lbfgs"]),
     "batch_size": st.sampled_from(["auto", 7]),
     "early_stopping": st.booleans(),
-    "feature_scaling": st.sampled_from(["standard", "robust", "minmax", None]),
+    "feature_scaling": st.sampled_from(["auto", "standard", "robust", "minmax", None]),
     "dropout": st.sampled_from([0.0, 0.4]),
     "max_grad_norm": st.sampled_from([None, 0.5]),
     "n_init": st.sampled_from([1, 2]),

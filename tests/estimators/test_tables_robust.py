@@ -94,7 +94,7 @@ tables = {
     "twice": st.booleans(),
 }
 choices = {
-    "feature_scaling": st.sampled_from(["standard", "robust", "minmax"]),
+    "feature_scaling": st.sampled_from(["auto", "standard", "robust", "minmax"]),
     "categorical_features": st.none()
     | st.tuples(
         st.sampled_from(["positions", "names", "mask"]), st.sets(st.integers(0, 5), max_size=3)

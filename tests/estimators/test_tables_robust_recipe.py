@@ -48,7 +48,7 @@ def default(cls, **params):
     return cls(random_state=0, dtype="float32", **params)
 
 
-def fitted(cls, beside, n=600, scaling="standard", small=False):
+def fitted(cls, beside, n=600, scaling="auto", small=False):
     """A model, and of new rows X, what the good columns tell of y, and y; and the y of training."""
     rng = np.random.default_rng(SEED)
     x, flag = rng.normal(size=n + N_NEW), rng.random(n + N_NEW) < 0.3
@@ -118,16 +118,10 @@ def test_classes(beside):
     check_other_rows(model.predict_proba, X, beside)
 
 
-STANDARD = pytest.mark.xfail(
-    reason="a standard deviation is what a few values make it; feature_scaling='robust' is not"
-)
-
-
 @pytest.mark.parametrize(
     ("beside", "n"),
     [
-        *((beside, 1000) for beside in ("numbers", "nothing", "levels", "hundreds of levels")),
-        pytest.param("wild", 1000, marks=STANDARD),
+        *((beside, 1000) for beside in (*BESIDE, "hundreds of levels")),
         *((beside, 600) for beside in ("huge", "nothing", "many levels", "gaps", "outlier")),
         *((beside, 600) for beside in ("levels", "hundreds of levels")),
     ],
@@ -140,10 +134,8 @@ def test_densities(beside, n):
 
 # Outliers, and rows that are like none of training
 
-SCALINGS = [pytest.param("standard", marks=STANDARD), "robust"]
 
-
-@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("scaling", ["auto", "robust"])
 @pytest.mark.parametrize("cls", REGRESSORS)
 def test_new_rows_with_the_largest_values(cls, scaling):
     # As happens with heavy tails: the largest of all is among the new rows.
@@ -151,19 +143,30 @@ def test_new_rows_with_the_largest_values(cls, scaling):
     check(*fitted(cls, "log-normal", scaling=scaling, small=True))
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
-@pytest.mark.parametrize("cls", REGRESSORS)
-def test_outliers_in_a_good_column(cls, scaling):
+def with_outliers(cls, scaling):
+    """A model of two good columns, five values of which are wild, and new rows X and y."""
     rng = np.random.default_rng(1)
     X = rng.normal(size=(900, 2))
     y = X.sum(axis=1)
     X[:5, 0] = 1e12
     model = default(cls, feature_scaling=scaling, **SMALL).fit(X[:600], y[:600])
-    assert r2_score(y[600:], model.predict(X[600:])) > 0.9
-    assert beyond(model.predict(1e3 * X[600:]), y[:600]) < 1.0
+    return model, X[600:], y[600:], y[:600]
 
 
-@pytest.mark.xfail(reason="networks go on as straight lines: nothing bounds what they predict")
+@pytest.mark.parametrize("scaling", ["auto", "robust"])
+@pytest.mark.parametrize("cls", REGRESSORS)
+def test_outliers_in_a_good_column(cls, scaling):
+    model, X, y, y_train = with_outliers(cls, scaling)
+    assert r2_score(y, model.predict(X)) > 0.9
+    assert beyond(model.predict([1e3, 1.0] * X), y_train) < 1.0
+
+
+def test_a_standard_deviation_is_what_a_few_values_make_it():
+    model, X, y, _ = with_outliers(MLPRegressor, "standard")
+    assert r2_score(y, model.predict(X)) < 0.8
+
+
+@pytest.mark.xfail(reason="networks go on as straight lines, unless clip_predictions bounds them")
 @pytest.mark.parametrize(
     ("cls", "column"), [(MLPRegressor, "x"), (DensityRegressor, "x"), (DensityRegressor, "tiny")]
 )
@@ -171,6 +174,14 @@ def test_rows_far_outside(cls, column):
     model, X, _, _, y_train = fitted(cls, "tiny", small=True)
     far = X.assign(**{column: 1000.0 * X[column]})
     assert beyond(model.predict(far), y_train) < 1.0
+
+
+def test_rows_far_outside_with_clipped_predictions():
+    model, X, _, _, y_train = fitted(MLPRegressor, "tiny", small=True)
+    far = X.assign(x=1000.0 * X["x"])
+    assert beyond(model.predict(far), y_train) > 1.0
+    found = model.set_params(clip_predictions=True).predict(far).astype(np.float64)
+    assert beyond(found, y_train) <= 0.0
 
 
 # Units, and y
@@ -199,7 +210,6 @@ def test_units_change_nothing(cls, of_y):
     assert r2_score(y[700:], found[0][700:]) > 0.8
 
 
-@pytest.mark.xfail(reason="which rows are watched depends on the bits of X and y")
 def test_units_do_not_choose_the_rows_that_are_watched():
     X = np.random.default_rng(3).normal(size=(1000, 2))
     expected, found = (
@@ -253,14 +263,11 @@ def test_ten_of_two_thousand():
     assert roc_auc_score(rare[1], found[:, 1]) > 0.95
 
 
-@pytest.mark.xfail(reason="the one rare row that is watched chooses the epoch")
-def test_ten_of_two_thousand_that_nothing_tells():
-    losses = []
-    for seed in (1, 2):
-        X, rare = imbalanced(seed, told=False)
-        model = default(MLPClassifier, **SMALL).fit(X[0], rare[0])
-        losses.append(log_loss(rare[1], model.predict_proba(X[1])))
-    assert np.mean(losses) < 1.2 * BASE
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_ten_of_two_thousand_that_nothing_tells(seed):
+    X, rare = imbalanced(seed, told=False)
+    model = default(MLPClassifier, **SMALL).fit(X[0], rare[0])
+    assert log_loss(rare[1], model.predict_proba(X[1])) < 1.2 * BASE
 
 
 @pytest.mark.parametrize("told", [True, False])

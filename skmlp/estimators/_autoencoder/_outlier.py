@@ -164,6 +164,19 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         -----
         ConvergenceWarning, UserWarning
             What `AutoencoderTransformer.fit` warns of.
+
+        Examples
+        --------
+        The threshold is such that the share `contamination` of the training rows is anomalous.
+
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderOutlierDetector, AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 2 * t]) + 0.01 * np.sin(np.arange(100)).reshape(50, 2)
+        >>> linear = AutoencoderTransformer(1, (), solver="lbfgs", random_state=0)
+        >>> detector = AutoencoderOutlierDetector(linear, contamination=0.1).fit(X)
+        >>> int((detector.score_samples(X) < detector.offset_).sum())  # of 50
+        5
         """
         X = checked_rows(self, X, reset=True)
         weight = check_sample_weight(sample_weight, X.shape[0])
@@ -196,6 +209,17 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         ------
         NotFittedError, ValueError
             As `score_samples`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderOutlierDetector, AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 2 * t]) + 0.01 * np.sin(np.arange(100)).reshape(50, 2)
+        >>> linear = AutoencoderTransformer(1, (), solver="lbfgs", random_state=0)
+        >>> detector = AutoencoderOutlierDetector(linear, contamination=0.1).fit(X)
+        >>> detector.predict([[0.5, 1.0], [0.5, -1.0]])  # on the line of the rows, and far from it
+        array([ 1, -1])
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
@@ -282,6 +306,22 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         ------
         NotFittedError, ValueError
             As `score_samples`.
+
+        Examples
+        --------
+        What the second row should have been, by the line of the training rows:
+
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderOutlierDetector, AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 2 * t]) + 0.01 * np.sin(np.arange(100)).reshape(50, 2)
+        >>> linear = AutoencoderTransformer(
+        ...     1, (), tied_weights=True, solver="lbfgs", random_state=0
+        ... )
+        >>> detector = AutoencoderOutlierDetector(linear).fit(X)
+        >>> np.abs(detector.reconstruct([[0.5, 1.0], [0.5, -1.0]])).round(1)
+        array([[0.5, 1. ],
+               [0. , 0. ]])
         """
         check_is_fitted(self)
         reconstructed = self.autoencoder_.reconstruct(checked_rows(self, X))

@@ -423,6 +423,19 @@ class AutoencoderTransformer(Features, BaseMLP):
             `output_activation` that cannot put out what X holds; when X_val lies far outside the
             range of X, when `batch_size` is larger than the number of rows, when `scoring` cannot
             count weights, and when Ctrl-C ends the training: the model is kept.
+
+        Examples
+        --------
+        The last rows are watched instead of trained on.
+
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderTransformer
+        >>> t = np.random.default_rng(0).normal(size=60)
+        >>> X = np.column_stack([t, 10 * t + 1.0])
+        >>> model = AutoencoderTransformer(1, (), solver="lbfgs", random_state=0)
+        >>> model = model.fit(X[:40], X_val=X[40:])
+        >>> len(model.validation_loss_curve_) == model.n_iter_
+        True
         """
         return self._fit(X, None, sample_weight, (X_val, None, sample_weight_val))
 
@@ -458,6 +471,19 @@ class AutoencoderTransformer(Features, BaseMLP):
             For input that cannot be used, settings of the network that have changed since the
             first call, schedules and callbacks that need a whole fit ("cosine", `Checkpoint`), and
             when training diverges.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderTransformer
+        >>> t = np.random.default_rng(0).normal(size=200)
+        >>> X = np.column_stack([t, 10 * t + 1.0])
+        >>> model = AutoencoderTransformer(1, (), learning_rate_init=0.05, random_state=0)
+        >>> before = model.partial_fit(X[:100]).score(X)
+        >>> for _ in range(10):
+        ...     model = model.partial_fit(X[100:])
+        >>> model.score(X) > before
+        True
         """
         return self._fit(X, None, sample_weight, incremental=True)
 
@@ -480,6 +506,21 @@ class AutoencoderTransformer(Features, BaseMLP):
             Before `fit`.
         ValueError
             For an X with other columns than in `fit`, or with values that cannot be used.
+
+        Examples
+        --------
+        Of rows on a line a code of one number tells the place, up to its sign, origin and unit.
+
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 10 * t + 1.0])
+        >>> model = AutoencoderTransformer(1, (), solver="lbfgs", random_state=0).fit(X)
+        >>> Z = model.transform(X)
+        >>> Z.shape
+        (50, 1)
+        >>> round(float(abs(np.corrcoef(Z[:, 0], t)[0, 1])), 3)
+        1.0
         """
         check_is_fitted(self)
         return np.concatenate(self._outputs(X, stop=self._depth()), axis=1)
@@ -546,6 +587,21 @@ class AutoencoderTransformer(Features, BaseMLP):
         ------
         NotFittedError, ValueError
             As `transform`.
+
+        Examples
+        --------
+        The second row lies off the line of the training rows, and is put near it.
+
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 10 * t + 1.0])
+        >>> model = AutoencoderTransformer(
+        ...     1, (), tied_weights=True, solver="lbfgs", random_state=0
+        ... ).fit(X)
+        >>> model.reconstruct([[0.5, 6.0], [0.0, 5.0]]).round(1)
+        array([[0.5, 6. ],
+               [0.2, 3. ]])
         """
         check_is_fitted(self)
         rows, decode = self._rows_of(X), Design.restore(self._design).target.decode
@@ -627,6 +683,19 @@ class AutoencoderTransformer(Features, BaseMLP):
         ------
         NotFittedError, ValueError
             As `transform`, and for weights that cannot be used.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import AutoencoderTransformer
+        >>> t = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([t, 10 * t + 1.0])
+        >>> model = AutoencoderTransformer(1, (), solver="lbfgs", random_state=0).fit(X)
+        >>> apart = X + np.array([0.0, 4.0])  # off the line
+        >>> model.score(X) > -0.001, model.score(apart) < -0.05
+        (True, True)
+        >>> bool(np.isclose(model.score(apart), -model.reconstruction_error(apart).mean()))
+        True
         """
         error = self.reconstruction_error(X)
         if sample_weight is not None:

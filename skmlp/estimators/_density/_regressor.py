@@ -130,10 +130,11 @@ class DensityRegressor(
         "ntk" trains W in W / sqrt(n_in).
     input_scale_layer : bool, default=False
         Learn a scale of every feature before the first layer.
-    feature_scaling : {"standard", "robust", "minmax"} or None, default="standard"
-        Scaling of the columns of X, with statistics of the training rows: mean and standard
-        deviation, median and interquartile range with a smooth clip, or minimum and maximum.
-        Sparse columns are divided by their largest absolute value instead.
+    feature_scaling : {"auto", "standard", "robust", "minmax"} or None, default="auto"
+        Scaling of the columns of X, with statistics of the training rows: "standard" by mean and
+        standard deviation, "robust" by median and interquartile range with a smooth clip, "minmax"
+        by minimum and maximum. "auto" is "standard", but "robust" for columns with heavy tails or
+        outliers. Sparse columns are divided by their largest absolute value instead.
     dropout : float or sequence of float, default=0.0
         Rate of dropout after every hidden layer, or one per layer.
     max_grad_norm : float or None, default=None
@@ -158,9 +159,9 @@ class DensityRegressor(
         Length of the vector that is learned for every level of a category with more levels.
     missing : {"indicator", "error"}, default="indicator"
         What is done about missing values (NaN, None, pandas.NA, null) in X: numbers are replaced by
-        the mean of the training rows, or the median for ``feature_scaling="robust"``, and a column
-        that had some in training gets one more, of 0 and 1, that says where; in categories they are
-        a level of their own. "error" refuses them.
+        the mean of the training rows, or the median for robust scaling, and a column that had some
+        in training gets one more, of 0 and 1, that says where; in categories they are a level of
+        their own. "error" refuses them.
     n_init : int, default=1
         Number of starts from different weights. They are trained together, on the same batches
         (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
@@ -185,7 +186,7 @@ class DensityRegressor(
         Effective weights and biases on raw X, computed on access and read-only. With the hidden
         activations they give the raw outputs for y in its own units, see `skmlp.families`.
         Averaged starts, categories (but bools), missing values in the training rows and
-        ``feature_scaling="robust"`` have none.
+        columns with robust scaling have none.
     n_iter_ : int
         Epochs of the last call of `fit`.
     t_ : int
@@ -321,7 +322,7 @@ class DensityRegressor(
         init="auto",
         parametrization="standard",
         input_scale_layer=False,
-        feature_scaling="standard",
+        feature_scaling="auto",
         dropout=0.0,
         max_grad_norm=None,
         encoder=None,
@@ -418,6 +419,20 @@ class DensityRegressor(
             With `calibration_fraction`; for input that cannot be used, settings of the network or
             the distribution that have changed since the first call, schedules and callbacks that
             need a whole fit ("cosine", `Checkpoint`), and when training diverges.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(200, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=200)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), learning_rate_init=0.1, random_state=0)
+        >>> before = model.partial_fit(X[:100], y[:100]).score(X, y)
+        >>> for _ in range(10):
+        ...     model = model.partial_fit(X[100:], y[100:])
+        >>> model.score(X, y) > before
+        True
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
@@ -461,6 +476,18 @@ class DensityRegressor(
         ------
         NotFittedError, ValueError
             As `predict_dist`, and for `return_std` together with `return_cov`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(400, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=400)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> mean, std = model.fit(X, y).predict([[0.2], [0.7]], return_std=True)
+        >>> mean.round(1), std.round(1)  # both in the units of y
+        (array([0.2, 0.7]), array([0.1, 0.1]))
         """
         if return_std and return_cov:
             raise ValueError("At most one of return_std and return_cov can be asked for.")
@@ -489,6 +516,20 @@ class DensityRegressor(
             Before `fit`.
         ValueError
             For an X with other columns than in `fit`, or with values that cannot be used.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(400, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=400)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> dist = model.fit(X, y).predict_dist([[0.2], [0.7]])
+        >>> dist
+        <2 distributions, Normal of loc, scale>
+        >>> dist.sf(0.5).round(2)  # probabilities of y > 0.5
+        array([0.  , 0.98])
         """
         law, params = self._mixed(*self._members(X))
         if hasattr(self, "calibration_"):
@@ -818,6 +859,20 @@ class DensityRegressor(
         ------
         NotFittedError, ValueError
             As `log_prob`, and for weights that cannot be used.
+
+        Examples
+        --------
+        It depends on the unit of y: 1000 times larger numbers have a score that is log(1000) lower.
+
+        >>> import numpy as np
+        >>> from skmlp import DensityRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(size=(400, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=400)
+        >>> model = DensityRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> metres, millimetres = (model.fit(X, y * unit).score(X, y * unit) for unit in (1, 1000))
+        >>> round(metres - millimetres, 1)
+        6.9
         """
         log_prob = self.log_prob(X, y)
         weight = check_sample_weight(sample_weight, len(log_prob))

@@ -105,9 +105,8 @@ class Hypernetwork(RemembersTasks, PredictsByTask, TakesTables):
             For an unknown task, without a context that is needed, and for a task or a context
             where there are no columns of them.
         AttributeError
-            With ``combine_inits="average"`` (ask the `estimators_`), with
-            ``feature_scaling="robust"``, categories (but bools), and missing values in the training
-            rows.
+            With ``combine_inits="average"`` (ask the `estimators_`), with columns whose scaling is
+            robust, categories (but bools), and missing values in the training rows.
 
         Examples
         --------
@@ -186,6 +185,9 @@ class Hypernetwork(RemembersTasks, PredictsByTask, TakesTables):
         allowed = None if self._allowed is None else self._allowed[[code]]
         tasks = np.array([code]) if columns.task or not columns.context else None
         return GroupedRows(np.empty((1, 1, 0)), np.zeros(1, int), tasks, contexts, allowed)
+
+    def _bent_columns(self, design):
+        return np.intersect1d(super()._bent_columns(design), self._positions().features)
 
     def _positions(self):
         return Columns.restore(self._columns)
@@ -310,6 +312,10 @@ class Hypernetwork(RemembersTasks, PredictsByTask, TakesTables):
     def _followed(self, old, rows, network, theta, loss):
         # What is written for other tasks could not follow.
         return old, theta, loss
+
+    def _few_of_a_class(self):
+        # Classes have their shares in tasks.
+        return 0
 
     def _strata(self, sample, index):
         strata = super()._strata(sample, index)

@@ -24,7 +24,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
     embedding of a new task from few rows.
 
     The task is a column of X, so that pipelines, cross-validation and scorers need not know. A
-    GroupKFold by task asks how well *unknown* tasks are predicted, a StratifiedKFold by task how
+    GroupKFold by task asks how well unknown tasks are predicted, a StratifiedKFold by task how
     well new rows of known ones are.
 
     With more than two classes a task can have those classes only that it has shown: the others
@@ -151,10 +151,11 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         How hidden layers of the hypernetwork and common weights are drawn: a name in
         `skmlp.initializers.INITIALIZERS` or an instance; "auto" takes the `default_init` of the
         activation. What is written starts by the hyperfan-in rule, so that signals keep their size.
-    feature_scaling : {"standard", "robust", "minmax"} or None, default="standard"
-        Scaling of the columns of X, with statistics of the training rows: mean and standard
-        deviation, median and interquartile range with a smooth clip, or minimum and maximum.
-        Later calls of `partial_fit` and warm starts keep the statistics of the first.
+    feature_scaling : {"auto", "standard", "robust", "minmax"} or None, default="auto"
+        Scaling of the columns of X, with statistics of the training rows: "standard" by mean and
+        standard deviation, "robust" by median and interquartile range with a smooth clip, "minmax"
+        by minimum and maximum. "auto" is "standard", but "robust" for columns with heavy tails or
+        outliers. Later calls of `partial_fit` and warm starts keep the statistics of the first.
     dropout : float or sequence of float, default=0.0
         Rate of dropout after every hidden layer of the main network, or one per layer.
     max_grad_norm : float or None, default=None
@@ -167,9 +168,9 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         and contexts are no categories.
     missing : {"indicator", "error"}, default="indicator"
         What is done about missing values of columns that the main network sees: numbers are
-        replaced by the mean of the training rows (the median for ``feature_scaling="robust"``), and
-        a column that had some in training gets one more, of 0 and 1, that says where; in categories
-        they are a level of their own. "error" refuses them.
+        replaced by the mean of the training rows (the median for robust scaling), and a column that
+        had some in training gets one more, of 0 and 1, that says where; in categories they are a
+        level of their own. "error" refuses them.
     n_init : int, default=1
         Number of starts from different weights. They are trained together, on the same batches
         (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
@@ -209,7 +210,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
     coefs_, intercepts_ : list of ndarray
         Effective weights and biases, only without tasks and contexts; else see `task_parameters`.
         Averaged starts, categories (but bools), missing values in the training rows and
-        ``feature_scaling="robust"`` have none.
+        columns with robust scaling have none.
     n_iter_ : int
         Epochs of the last call of `fit`.
     t_ : int
@@ -342,7 +343,7 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
         weight_decay=0.0,
         weight_tol=0.0,
         init="auto",
-        feature_scaling="standard",
+        feature_scaling="auto",
         dropout=0.0,
         max_grad_norm=None,
         categorical_features="from_dtype",
@@ -464,6 +465,19 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
             of rows, when `scoring` cannot count weights, when a task or class of a single row
             cannot be watched, for a y of one column, and when Ctrl-C ends the training: the model
             is kept.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import HypernetworkClassifier
+        >>> x = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([np.repeat([0, 1], 50), np.tile(x, 2)])  # the task, and a feature
+        >>> y = np.concatenate([x > 0, x < 0])
+        >>> model = HypernetworkClassifier(
+        ...     task_features=[0], hidden_layer_sizes=(), solver="lbfgs", random_state=0
+        ... )
+        >>> model.fit(X, y).predict([[0, 0.5], [1, 0.5]])
+        array([ True, False])
         """
         validation = X_val, y_val, sample_weight_val
         return self._fit(X, y, sample_weight, validation, classes=classes)
@@ -505,6 +519,23 @@ class HypernetworkClassifier(Hypernetwork, Classification, BaseMLP):
             callbacks that need a whole fit ("cosine", `Checkpoint`), and when training diverges.
         TypeError
             For a sparse X.
+
+        Examples
+        --------
+        Task 1 comes after task 0, of which no row is seen any more.
+
+        >>> import numpy as np
+        >>> from skmlp import HypernetworkClassifier
+        >>> x = np.linspace(-1, 1, 50)
+        >>> model = HypernetworkClassifier(
+        ...     task_features=[0], hidden_layer_sizes=(), learning_rate_init=0.02, random_state=0
+        ... )
+        >>> for task, y in enumerate([x > 0, x < 0]):
+        ...     X = np.column_stack([np.full(50, task), x])
+        ...     for _ in range(40):
+        ...         model = model.partial_fit(X, y, classes=[False, True])
+        >>> model.predict([[0, 0.5], [1, 0.5]])
+        array([ True, False])
         """
         self._check_chunk()
         self._check_partial_fit(classes)

@@ -62,6 +62,25 @@ class PredictsByTask:
         -----
         UserWarning
             Of unknown tasks, and how many rows they have.
+
+        Examples
+        --------
+        An unknown task is warned of, and gets the average of the known ones, here of x and -x.
+
+        >>> import warnings
+        >>> import numpy as np
+        >>> from skmlp import HypernetworkRegressor
+        >>> x = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([np.repeat([0, 1], 50), np.tile(x, 2)])
+        >>> model = HypernetworkRegressor(
+        ...     task_features=[0], hidden_layer_sizes=(), solver="lbfgs", random_state=0
+        ... )
+        >>> model = model.fit(X, np.concatenate([x, -x]))
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     y = model.predict([[0, 0.5], [1, 0.5], [2, 0.5]])
+        >>> (10 * y).round().astype(int).tolist(), len(caught)
+        ([5, -5, 0], 1)
         """
         return super().predict(X)
 

@@ -21,7 +21,7 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
     embedding of a new task from few rows.
 
     The task is a column of X, so that pipelines, cross-validation and scorers need not know. A
-    GroupKFold by task asks how well *unknown* tasks are predicted, a StratifiedKFold by task how
+    GroupKFold by task asks how well unknown tasks are predicted, a StratifiedKFold by task how
     well new rows of known ones are.
 
     Parameters
@@ -134,10 +134,11 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
         How hidden layers of the hypernetwork and common weights are drawn: a name in
         `skmlp.initializers.INITIALIZERS` or an instance; "auto" takes the `default_init` of the
         activation. What is written starts by the hyperfan-in rule, so that signals keep their size.
-    feature_scaling : {"standard", "robust", "minmax"} or None, default="standard"
-        Scaling of the columns of X, with statistics of the training rows: mean and standard
-        deviation, median and interquartile range with a smooth clip, or minimum and maximum.
-        Later calls of `partial_fit` and warm starts keep the statistics of the first.
+    feature_scaling : {"auto", "standard", "robust", "minmax"} or None, default="auto"
+        Scaling of the columns of X, with statistics of the training rows: "standard" by mean and
+        standard deviation, "robust" by median and interquartile range with a smooth clip, "minmax"
+        by minimum and maximum. "auto" is "standard", but "robust" for columns with heavy tails or
+        outliers. Later calls of `partial_fit` and warm starts keep the statistics of the first.
     target_scaling : bool, default=True
         Train on (y - mean) / sd, or on y / mean for "gamma", and predict in y's units. Losses
         of counts are not scaled; their output starts at the mean instead. The statistics are
@@ -159,9 +160,9 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
         and contexts are no categories.
     missing : {"indicator", "error"}, default="indicator"
         What is done about missing values of columns that the main network sees: numbers are
-        replaced by the mean of the training rows (the median for ``feature_scaling="robust"``), and
-        a column that had some in training gets one more, of 0 and 1, that says where; in categories
-        they are a level of their own. "error" refuses them.
+        replaced by the mean of the training rows (the median for robust scaling), and a column that
+        had some in training gets one more, of 0 and 1, that says where; in categories they are a
+        level of their own. "error" refuses them.
     n_init : int, default=1
         Number of starts from different weights. They are trained together, on the same batches
         (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
@@ -199,7 +200,7 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
     coefs_, intercepts_ : list of ndarray
         Effective weights and biases, only without tasks and contexts; else see `task_parameters`.
         Averaged starts, categories (but bools), missing values in the training rows and
-        ``feature_scaling="robust"`` have none.
+        columns with robust scaling have none.
     n_iter_ : int
         Epochs of the last call of `fit`.
     t_ : int
@@ -328,7 +329,7 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
         weight_decay=0.0,
         weight_tol=0.0,
         init="auto",
-        feature_scaling="standard",
+        feature_scaling="auto",
         target_scaling=True,
         dropout=0.0,
         max_grad_norm=None,
@@ -437,6 +438,19 @@ class HypernetworkRegressor(Hypernetwork, Regression, BaseMLP):
             When X_val lies far outside the range of X, when `batch_size` is larger than the number
             of rows, when `scoring` cannot count weights, when a task of a single row cannot be
             watched, for a y of one column, and when Ctrl-C ends the training: the model is kept.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import HypernetworkRegressor
+        >>> x = np.linspace(-1, 1, 50)
+        >>> X = np.column_stack([np.repeat([0, 1], 50), np.tile(x, 2)])  # the task, and a feature
+        >>> y = np.concatenate([x, -x])
+        >>> model = HypernetworkRegressor(
+        ...     task_features=[0], hidden_layer_sizes=(), solver="lbfgs", random_state=0
+        ... )
+        >>> model.fit(X, y).predict([[0, 0.5], [1, 0.5]]).round(1)
+        array([ 0.5, -0.5])
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
