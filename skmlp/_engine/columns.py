@@ -101,6 +101,12 @@ def _positions(columns):
     return columns
 
 
+def by_column(array, mixing):
+    """View of (members, rows, n * m) as (members, n, rows, m), for a block of shape (n, k, m)."""
+    n, _, size = mixing.shape
+    return array.reshape(*array.shape[:2], n, size).swapaxes(1, 2)
+
+
 @dataclass(frozen=True)
 class Pass(Layer):
     """Columns as they are."""

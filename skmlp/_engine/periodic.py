@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 
 from .. import _kernels as kernels
 from .._kernels.plain import back_product, outer_product
+from .columns import by_column
 from .layers import Layer
 from .memory import Block, Cache
 
@@ -61,6 +62,11 @@ class Periodic(Layer):
     def n_out(self):
         return self.offsets.shape[1]
 
+    @property
+    def n_inside(self):
+        """Numbers that a row is turned into."""
+        return self.frequencies.size
+
     def allocate(self, space):
         n, k, _ = self.mixing.shape
         z, ones = space.array("z", self.n_out), space.work("ones", (1, 1, space.rows))
@@ -68,7 +74,7 @@ class Periodic(Layer):
         return Cache(
             space,
             z=z,
-            z_of=self._by_column(z),
+            z_of=by_column(z, self.mixing),
             d_in=space.array("d", n) if space.input_grad else None,
             ones=ones,
             angle=self._inside("angle", space),
@@ -92,7 +98,7 @@ class Periodic(Layer):
         return cache.z
 
     def backward(self, theta, d, cache, grad):
-        d_of = self._by_column(d)
+        d_of = by_column(d, self.mixing)
         if grad is not None:
             target = cache.views("grad", grad, self.blocks)
             cache.write(self.mixing, target[2], lambda out: outer_product(cache.wave, d_of, out))
@@ -120,11 +126,11 @@ class Periodic(Layer):
         turned *= self._sine(cache)
         mixing = cache.views("theta", theta, self.blocks)[2]
         out = cache.space.array("Jt", self.n_out)
-        np.matmul(turned, mixing, out=self._by_column(out))
+        np.matmul(turned, mixing, out=by_column(out, self.mixing))
         return np.negative(out, out=out)
 
     def tangent_backward(self, theta, d, cache, grad):
-        d_of, target = self._by_column(d), cache.views("grad", grad, self.blocks)
+        d_of, target = by_column(d, self.mixing), cache.views("grad", grad, self.blocks)
         d_angle, turned = self._d_wave(theta, d_of, cache), self._turned(cache)
         self._owe(d_angle, turned, cache)
         sine = self._sine(cache)
@@ -148,11 +154,6 @@ class Periodic(Layer):
         """Array of one number for every wave of every row, (members, n, rows, k)."""
         n, k, _ = self.mixing.shape
         return space.work((space.path, name), (space.members, n, space.rows, k))
-
-    def _by_column(self, array):
-        """View of (members, rows, n * m) as (members, n, rows, m)."""
-        n, _, size = self.mixing.shape
-        return array.reshape(*array.shape[:2], n, size).swapaxes(1, 2)
 
     def _with_one(self, x, cache):
         """x and a 1 for every number, (1 or members, n, rows, 2)."""

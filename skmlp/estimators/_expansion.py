@@ -8,6 +8,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._engine.batches import MappedRows, gather
+from ._bins import edges_of, positions
+from ._encoding import refusing_overflow
 from ._moments import row_blocks
 
 # Floats hold all whole numbers up to here.
@@ -123,7 +125,8 @@ class Expansion:
     """The columns that the network sees.
 
     In order: the numbers, scaled; a 0/1 column for each of them that had gaps in the training rows;
-    the columns of categories; and last a column of codes for each embedded category.
+    the columns of categories; a column of codes for each embedded category; and last, with edges,
+    the position of each number among its bins.
 
     Parameters
     ----------
@@ -137,6 +140,9 @@ class Expansion:
         In the order of their columns in the design matrix.
     fill : ndarray of shape (n_numeric,) or None
         What stands for missing numbers, in the units of X; None if that is not known.
+    edges : list of ndarray or None
+        Edges of the bins of each column of numbers, in the units of X; none of columns that the
+        first rows say nothing of.
     """
 
     numeric: np.ndarray
@@ -144,6 +150,7 @@ class Expansion:
     empty: np.ndarray
     categories: list
     fill: np.ndarray | None = None
+    edges: list | None = None
 
     @classmethod
     def of(cls, X, index, categorical, max_one_hot, levels=None):
@@ -174,7 +181,7 @@ class Expansion:
     @cached_property
     def plain(self):
         """Whether rows without gaps are only scaled."""
-        return not (self.categories or self.gaps.any())
+        return not (self.categories or self.gaps.any() or self.binned)
 
     @property
     def n_numbers(self):
@@ -184,18 +191,36 @@ class Expansion:
     @cached_property
     def width(self):
         """Number of columns of the design matrix."""
-        return self.n_numbers + sum(category.width for category in self.categories)
+        widths = [category.width for category in self.categories]
+        return self.n_numbers + sum(widths) + len(self.binned)
+
+    @cached_property
+    def binned(self):
+        """Which of the columns of numbers have bins."""
+        return [] if self.edges is None else [j for j, own in enumerate(self.edges) if len(own)]
+
+    @property
+    def bins(self):
+        """Numbers of their bins."""
+        return [len(self.edges[j]) - 1 for j in self.binned]
 
     @property
     def embedded(self):
         """Categories with an embedding, in order."""
         return [category for category in self.categories if isinstance(category, Embedded)]
 
+    @property
+    def codes(self):
+        """Which columns of the design matrix hold codes."""
+        stop = self.width - len(self.binned)
+        return slice(stop - len(self.embedded), stop)
+
     @cached_property
     def origin(self):
         """For every column of the design matrix the column of X that it stems from."""
         made = [np.full(category.width, category.column) for category in self.categories]
-        return np.concatenate([self.numeric, self.numeric[self.gaps], *made])
+        ends = self.numeric[np.array(self.binned, int)]
+        return np.concatenate([self.numeric, self.numeric[self.gaps], *made, ends])
 
     def numbers(self, X):
         """The columns of numbers of X."""
@@ -210,6 +235,10 @@ class Expansion:
         if not len(self.numeric):
             return replace(self, fill=np.empty(0))
         return replace(self, fill=features.center(self.numbers(X), weight, index))
+
+    def with_bins(self, X, weight, index):
+        """With bins of the rows at `index`."""
+        return replace(self, edges=edges_of(self.numbers(X), weight, index))
 
     def after(self, features):
         """After more rows: columns that were empty until now have their first centre."""
@@ -244,6 +273,10 @@ class Expansion:
         for category in self._others:
             category.write(rows[:, category.column], out[:, n : n + category.width])
             n += category.width
+        for k, j in enumerate(self.binned, start=n):
+            x = np.asarray(rows[:, self.numeric[j]], np.float64)
+            with refusing_overflow(out.dtype):
+                out[:, k] = positions(np.where(np.isnan(x), self.fill[j], x), self.edges[j])
 
     @cached_property
     def _signs(self):
@@ -279,8 +312,8 @@ def check_dense(X):
     """Refuse a sparse X after a table with categories or gaps."""
     if issparse(X):
         raise ValueError(
-            "X is sparse, but the table that fit got had categories or missing values. Give X as "
-            "in fit, or X.toarray()."
+            "X is sparse, but the table that fit got had categories or missing values, or there is "
+            "a piecewise linear embedding of numbers. Give X as in fit, or X.toarray()."
         )
 
 

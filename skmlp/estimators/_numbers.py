@@ -1,13 +1,67 @@
-"""The parameters ``numeric_embedding_*``: learned waves of every column of numbers."""
+"""The parameters ``numeric_embedding*``: learned functions of every column of numbers."""
 
+from dataclasses import dataclass
+from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
 
-from .._sklearn_compat import Interval
+from .._sklearn_compat import Interval, StrOptions
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Waves of numbers; see `skmlp._engine.periodic`."""
+
+    zero: str = "the wave of a zero"
+
+    def check(self, estimator):
+        """Refuse settings that cannot act."""
+
+    def expanded(self, expansion, sample):
+        """The columns that the network shall see."""
+        return expansion
+
+    def model(self, estimator, expansion, n_columns):
+        """What the network is told, in plain values."""
+        n = n_columns if expansion is None else len(expansion.numeric)
+        return {
+            "periodic": [n, int(estimator.numeric_embedding_size)],
+            "sigma": float(estimator.numeric_embedding_scale),
+        }
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of numbers that fill up; see `skmlp._engine.piecewise`."""
+
+    zero: str = "the place of a zero among bins"
+
+    def check(self, estimator):
+        """Refuse settings that cannot act."""
+        name, value = "numeric_embedding_scale", estimator.numeric_embedding_scale
+        if value != signature(type(estimator)).parameters[name].default:
+            raise ValueError(
+                f"{name}={value!r} cannot act with numeric_embedding="
+                f"{estimator.numeric_embedding!r}, which has no waves. Leave {name} at its "
+                "default, or use numeric_embedding='periodic'."
+            )
+
+    def expanded(self, expansion, sample):
+        """The columns that the network shall see."""
+        return expansion.with_bins(sample.X, sample.weight, sample.index)
+
+    def model(self, estimator, expansion, n_columns):
+        """What the network is told, in plain values."""
+        bins = [] if expansion is None else expansion.bins
+        return {"piecewise": [bins, int(estimator.numeric_embedding_size)]}
+
+
+NUMERIC_EMBEDDINGS = {"periodic": Waves(), "piecewise": Bins()}
 
 NUMBER_CONSTRAINTS = {
+    "numeric_embedding": [StrOptions(set(NUMERIC_EMBEDDINGS))],
     "numeric_embedding_size": [Interval(Integral, 0, None, closed="left")],
     "numeric_embedding_scale": [Interval(Real, 0, None, closed="neither")],
 }
@@ -19,12 +73,20 @@ NTK_RATE = 0.1
 
 
 class EmbedsNumbers:
-    """Adds periodic embeddings of numbers to an estimator that takes tables; before `TakesTables`.
+    """Adds embeddings of numbers to an estimator that takes tables; before `TakesTables`.
 
     They stand beside the numbers in front of the first dense layer.
     """
 
+    @property
+    def _embedding(self):
+        """What embeds numbers, None if nothing does."""
+        kind = NUMERIC_EMBEDDINGS[self.numeric_embedding]
+        return kind if self.numeric_embedding_size else None
+
     def _layers(self):
+        if self._embedding is not None:
+            self._embedding.check(self)
         if self.numeric_embedding_size and self.encoder is not None:
             raise ValueError(
                 f"numeric_embedding_size={self.numeric_embedding_size!r} cannot act with an "
@@ -34,38 +96,40 @@ class EmbedsNumbers:
         return super()._layers()
 
     def _before_network(self, sample, seeds, resumed):
-        if self.numeric_embedding_size and issparse(sample.X):
+        if self._embedding is not None and issparse(sample.X):
             raise ValueError(
                 f"numeric_embedding_size={self.numeric_embedding_size!r} cannot act on a sparse X, "
-                "since the wave of a zero is not zero. Leave it at 0, or give X.toarray()."
+                f"since {self._embedding.zero} is not zero. Leave it at 0, or give X.toarray()."
             )
         super()._before_network(sample, seeds, resumed)
 
+    def _expansion_of(self, sample):
+        expansion, kind = super()._expansion_of(sample), self._embedding
+        return expansion if kind is None else kind.expanded(expansion, sample)
+
     def _described(self, recipe, sample, n_raw):
-        model = super()._described(recipe, sample, n_raw)
-        if self.numeric_embedding_size:
-            expansion = self._expanding
-            n = sample.X.shape[1] if expansion is None else len(expansion.numeric)
-            model["periodic"] = [n, int(self.numeric_embedding_size)]
-            model["sigma"] = float(self.numeric_embedding_scale)
+        model, kind = super()._described(recipe, sample, n_raw), self._embedding
+        if kind is not None:
+            model.update(kind.model(self, self._expanding, sample.X.shape[1]))
         return model
 
     def _step_factors(self, network, dtype):
         factors = super()._step_factors(network, dtype)
-        if network.waves is None or self.parametrization != "ntk":
+        if not network.of_numbers or self.parametrization != "ntk":
             return factors
         factors = np.ones((1, network.n_params), dtype) if factors is None else factors
-        for block in network.waves.blocks:
-            block.view(factors)[...] = NTK_RATE
+        for layer in network.of_numbers:
+            for block in layer.blocks:
+                block.view(factors)[...] = NTK_RATE
         return factors
 
     def _check_one_affine_network(self, name):
         super()._check_one_affine_network(name)
-        n, size = self._model["periodic"]
-        if n and size:
+        if self._network_of(self._model).of_numbers:
+            size = max(self._model[key][1] for key in ("periodic", "piecewise"))
             raise AttributeError(
-                f"{name} does not exist with numeric_embedding_size={size}: waves of the numbers "
-                "stand before the first weights, which do not act on X. Set "
+                f"{name} does not exist with numeric_embedding_size={size}: embeddings of the "
+                "numbers stand before the first weights, which do not act on X. Set "
                 "numeric_embedding_size=0; theta_ has all parameters."
             )
 
