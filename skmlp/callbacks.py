@@ -28,9 +28,10 @@ class Callback:
     Notes
     -----
     `state` has, among others, ``epoch`` (ended epochs), ``max_epochs``, ``theta`` of shape
-    (members, n_parameters), and the lists ``losses``, ``scores``, ``validation_losses`` and
-    ``learning_rates`` with one array per epoch, one number per member. Members are the restarts of
-    ``n_init``; with ``solver="lbfgs"`` they come one after another, each with a state of its own.
+    (members, n_parameters), ``outcome`` (theta, or its average with `weight_averaging`), and the
+    lists ``losses``, ``scores``, ``validation_losses`` and ``learning_rates`` with one array per
+    epoch, one number per member. Members are the restarts of ``n_init``; with ``solver="lbfgs"``
+    they come one after another, each with a state of its own.
 
     ``state.record(name, value)`` notes a number, or one per member, for the epoch that has just
     ended; it raises ValueError before that, and for the name of a curve such as "loss".
@@ -61,6 +62,17 @@ class Callback:
         ----------
         state : object
             See the notes of `Callback`.
+
+        Examples
+        --------
+        >>> from skmlp import MLPRegressor
+        >>> from skmlp.callbacks import Callback
+        >>> class Tell(Callback):
+        ...     def on_train_begin(self, state):
+        ...         print("at most", state.max_epochs, "epochs")
+        >>> model = MLPRegressor(max_iter=20, tol=1.0, callbacks=[Tell()], random_state=0)
+        >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
+        at most 20 epochs
         """
 
     def on_epoch_end(self, state):
@@ -75,6 +87,17 @@ class Callback:
         -------
         stop : bool or None
             True stops all members.
+
+        Examples
+        --------
+        >>> from skmlp import MLPRegressor
+        >>> from skmlp.callbacks import Callback
+        >>> class StopAt(Callback):
+        ...     def on_epoch_end(self, state):
+        ...         return state.epoch == 3
+        >>> model = MLPRegressor(callbacks=[StopAt()], random_state=0)
+        >>> model.fit([[0.0], [1.0]], [0.0, 1.0]).n_iter_
+        3
         """
 
     def on_train_end(self, state):
@@ -84,6 +107,17 @@ class Callback:
         ----------
         state : object
             See the notes of `Callback`.
+
+        Examples
+        --------
+        >>> from skmlp import MLPRegressor
+        >>> from skmlp.callbacks import Callback
+        >>> class Tell(Callback):
+        ...     def on_train_end(self, state):
+        ...         print("theta of", len(state.theta), "starts after", state.epoch, "epochs")
+        >>> model = MLPRegressor(n_init=3, tol=1.0, callbacks=[Tell()], random_state=0)
+        >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
+        theta of 3 starts after 11 epochs
         """
 
 
@@ -191,6 +225,21 @@ class Checkpoint(Callback):
         ------
         ValueError
             See `Checkpoint`.
+
+        Examples
+        --------
+        The second fit finds the file of the first, which has ended, and trains no more.
+
+        >>> import os, tempfile
+        >>> from skmlp import MLPRegressor
+        >>> from skmlp.callbacks import Checkpoint
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     saved = Checkpoint(os.path.join(folder, "fit.npz"))
+        ...     model = MLPRegressor(tol=1.0, callbacks=[saved], random_state=0)
+        ...     first = model.fit([[0.0], [1.0]], [0.0, 1.0]).theta_.copy()
+        ...     again = model.fit([[0.0], [1.0]], [0.0, 1.0]).theta_
+        >>> bool((first == again).all())
+        True
         """
         folder = Path(self.path).absolute().parent
         if not folder.is_dir() or Path(self.path).is_dir():

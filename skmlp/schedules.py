@@ -1,4 +1,4 @@
-"""How the learning rate changes during training."""
+"""How the learning rate, dropout and weight decay change during training."""
 
 import math
 from abc import ABC, abstractmethod
@@ -10,6 +10,7 @@ __all__ = [
     "Constant",
     "CosLog4",
     "Cosine",
+    "FlatCosine",
     "InvScaling",
     "OneCycle",
     "Schedule",
@@ -17,7 +18,7 @@ __all__ = [
 
 
 class Schedule(ABC):
-    """A factor for the initial learning rate, at every step of training.
+    """A factor for the initial learning rate (or dropout, or weight decay) at every step.
 
     Attributes
     ----------
@@ -168,6 +169,40 @@ class Cosine(_WithHorizon):
 
 
 @dataclass(frozen=True)
+class FlatCosine(_WithHorizon):
+    """1 for t < `flat_fraction`, then down to 0 as a cosine.
+
+    Holzmueller, Grinsztajn and Steinwart (2024), arXiv 2407.04491, for dropout and weight decay.
+
+    Parameters
+    ----------
+    flat_fraction : float, default=0.5
+        Share of the steps before it falls, in [0, 1).
+
+    Raises
+    ------
+    ValueError
+        For a `flat_fraction` outside [0, 1).
+
+    Examples
+    --------
+    >>> from skmlp.schedules import FlatCosine
+    >>> [round(FlatCosine()(step, 100, 0), 3) for step in (0, 50, 75)]
+    [1.0, 1.0, 0.5]
+    """
+
+    flat_fraction: float = 0.5
+
+    def __post_init__(self):
+        if not 0.0 <= self.flat_fraction < 1.0:
+            raise ValueError(f"flat_fraction must lie in [0, 1), got {self.flat_fraction!r}.")
+
+    def __call__(self, step, n_steps, n_samples_seen):
+        t, flat = step / n_steps, self.flat_fraction
+        return 1.0 if t < flat else _cosine((t - flat) / (1.0 - flat))
+
+
+@dataclass(frozen=True)
 class OneCycle(_WithHorizon):
     """Up from `initial_fraction` to 1 for t < `warmup_fraction`, then down to 0, both as a cosine.
 
@@ -235,6 +270,7 @@ SCHEDULES = {
     "invscaling": InvScaling,
     "adaptive": Adaptive,
     "cosine": Cosine,
+    "flat_cosine": FlatCosine,
     "one_cycle": OneCycle,
     "coslog4": CosLog4,
 }

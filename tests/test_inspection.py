@@ -69,6 +69,11 @@ KINDS = {
         pd.DataFrame({"u": X[:, 0], "v": X[:, 1], "level": many}),
         y,
     ),
+    "bins": (
+        MLPRegressor(numeric_embedding="piecewise", numeric_embedding_size=2, **SMALL),
+        pd.DataFrame({"u": X[:, 0], "v": X[:, 1], "level": many}),
+        y,
+    ),
     "dropout": (MLPRegressor(dropout=0.5, **SMALL), X, y),
     "early stopping": (MLPRegressor(early_stopping=True, **SMALL), X, y),
     "encoder": (

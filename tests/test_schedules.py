@@ -7,7 +7,16 @@ import pytest
 from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
 
 import skmlp.schedules
-from skmlp.schedules import SCHEDULES, Adaptive, Constant, Cosine, CosLog4, InvScaling, OneCycle
+from skmlp.schedules import (
+    SCHEDULES,
+    Adaptive,
+    Constant,
+    Cosine,
+    CosLog4,
+    FlatCosine,
+    InvScaling,
+    OneCycle,
+)
 
 ALL = [
     *(cls() for cls in SCHEDULES.values()),
@@ -15,6 +24,7 @@ ALL = [
     Adaptive(2.0, 1e-4),
     OneCycle(0.0),
     OneCycle(0.5, 0.0),
+    FlatCosine(0.9),
 ]
 N_STEPS = 1000
 
@@ -51,7 +61,7 @@ def test_facts(schedule):
 
 @pytest.mark.parametrize("schedule", ALL, ids=repr)
 def test_facts_of_those_that_scikit_learn_and_realmlp_have(schedule):
-    if type(schedule) in (Cosine, OneCycle, CosLog4):
+    if type(schedule) in (Cosine, FlatCosine, OneCycle, CosLog4):
         assert schedule.needs_horizon and schedule.ends_at_zero
     elif type(schedule) in (Constant, InvScaling, Adaptive):
         assert not (schedule.needs_horizon or schedule.ends_at_zero)
@@ -80,6 +90,14 @@ def test_invscaling_agrees_with_sklearn(power_t):
 def test_cosine():
     np.testing.assert_allclose([Cosine()(k, 4, 0) for k in (0, 2)], [1.0, 0.5])
     assert (np.diff(curve(Cosine())) < 0).all()
+
+
+def test_flat_cosine():
+    found = [FlatCosine()(k, 8, 0) for k in (0, 3, 4, 6)]
+    np.testing.assert_allclose(found, [1.0, 1.0, 1.0, 0.5])
+    factors = curve(FlatCosine(0.3))
+    assert (factors[:300] == 1.0).all() and (np.diff(factors[301:]) < 0).all()
+    np.testing.assert_allclose(curve(FlatCosine(0.0)), curve(Cosine()))
 
 
 def test_one_cycle():

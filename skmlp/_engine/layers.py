@@ -308,8 +308,9 @@ class Dropout(Layer):
             return x
         for rng, mask in zip(cache.space.rngs, cache.mask, strict=True):
             rng.random(dtype=mask.dtype, out=mask)
-        np.greater_equal(cache.mask, self.rate, out=cache.mask)
-        cache.mask *= 1.0 / (1.0 - self.rate)
+        rate = self.rate * float(cache.space.dropout_factor)
+        np.greater_equal(cache.mask, rate, out=cache.mask)
+        cache.mask *= 1.0 / (1.0 - rate)
         return np.multiply(x, cache.mask, out=cache.a)
 
     def backward(self, theta, d, cache, grad):

@@ -130,6 +130,8 @@ class Space:
         Whether layers that act in training only (dropout) act.
     rngs : tuple of numpy.random.Generator
         One source of noise per member.
+    dropout_factor : ndarray of shape ()
+        By which rates of dropout are multiplied at the time; whoever trains changes it.
     in_place : bool
         Whether the layer may write its output over its input.
     input_grad : bool
@@ -146,6 +148,7 @@ class Space:
     path: tuple = ()
     training: bool = False
     rngs: tuple = ()
+    dropout_factor: np.ndarray = field(default_factory=lambda: np.ones(()))
     in_place: bool = False
     input_grad: bool = True
     adds: frozenset = field(default_factory=frozenset)

@@ -10,6 +10,7 @@ from .columns import Columns, Embedding, Pass
 from .layers import Activate, Dense, Dropout
 from .memory import Layout, Scratch, Space
 from .periodic import N_WAVES, Periodic
+from .piecewise import Piecewise
 
 # Caches for so many different numbers of rows are kept.
 MANY_SIZES = 64
@@ -38,10 +39,15 @@ class Network:
         return self.layers[0] if self.layers[0].corrupts else None
 
     @cached_property
-    def waves(self):
-        """The layer that embeds numbers, or None."""
+    def of_numbers(self):
+        """The layers that embed numbers."""
         parts = [part for layer in self.layers for _, part in getattr(layer, "parts", ())]
-        return next((part for part in parts if isinstance(part, Periodic)), None)
+        return [part for part in parts if isinstance(part, (Periodic, Piecewise))]
+
+    @cached_property
+    def waves(self):
+        """The layer of waves among them, or None."""
+        return next((part for part in self.of_numbers if isinstance(part, Periodic)), None)
 
     def dense_positions(self):
         """Positions of the dense layers in `layers`."""
@@ -158,7 +164,13 @@ class Workspace:
         self.network = network
         self.members = members
         self.work = Scratch(dtype)
-        self._options = {"training": training, "rngs": tuple(rngs), "side": side}
+        self.dropout_factor = np.ones(())
+        self._options = {
+            "training": training,
+            "rngs": tuple(rngs),
+            "dropout_factor": self.dropout_factor,
+            "side": side,
+        }
         self._input_grad = input_grad
         self._adds = network.adds(accumulate)
         self._kept = kept
@@ -184,22 +196,30 @@ class Workspace:
         return self.work.nbytes()
 
     def _allocate(self, rows):
-        caches, in_place, layers = [], False, self.network.layers
-        for i, (layer, adds) in enumerate(zip(layers, self._adds, strict=True)):
-            space = Space(
-                self.members,
-                rows,
-                self.work,
-                path=(i,),
-                in_place=in_place,
-                input_grad=self._input_grad
-                or any(before.blocks or before.reads_side for before in layers[:i]),
-                adds=adds,
-                **self._options,
-            )
-            caches.append(layer.allocate(space))
-            in_place = not (layer.keeps_output or i + 1 in self._kept)
-        return caches
+        options = {"input_grad": self._input_grad, **self._options}
+        space = Space(self.members, rows, self.work, **options)
+        return allocate(self.network.layers, self._adds, space, self._kept)
+
+
+def allocate(layers, adds, space, kept=frozenset()):
+    """One cache for each of the layers, which follow one another.
+
+    `adds` are those of each, `space` is that of all together: its `input_grad` is about the first.
+    Outputs at the depths `kept` are not written over.
+    """
+    caches, in_place = [], False
+    for i, (layer, own) in enumerate(zip(layers, adds, strict=True)):
+        part = replace(
+            space,
+            path=(*space.path, i),
+            in_place=in_place,
+            input_grad=space.input_grad
+            or any(before.blocks or before.reads_side for before in layers[:i]),
+            adds=own,
+        )
+        caches.append(layer.allocate(part))
+        in_place = not (layer.keeps_output or i + 1 in kept)
+    return caches
 
 
 @lru_cache(maxsize=256)
@@ -215,6 +235,7 @@ def multilayer_perceptron(
     embeddings=(),
     periodic=(0, 0),
     sigma=0.1,
+    piecewise=((), 0),
 ):
     """Dense layers, each with an activation and dropout as far as these are given.
 
@@ -236,18 +257,24 @@ def multilayer_perceptron(
         Whether the second half of the dense layers, from the last on, has the weights of the first
         half transposed; biases are each layer's own.
     embeddings : tuple of (int, int)
-        Number of levels and length of their vectors, for each of the last columns of the input,
-        which hold codes of categories.
+        Number of levels and length of their vectors, for each of the last columns of the input (but
+        for positions), which hold codes of categories.
     periodic : tuple of (int, int)
         How many of the first columns have a periodic embedding beside them, and of which length.
     sigma : float
         Standard deviation of its first frequencies.
+    piecewise : tuple of (tuple of int, int)
+        Numbers of bins, for each of the last columns of the input, which hold positions among them,
+        and length of their embeddings.
     """
     layout = Layout()
-    n_plain, n_waves = sizes[0] - len(embeddings), periodic[0] * periodic[1]
+    bins, height = piecewise
+    n_plain, n_waves = sizes[0] - len(embeddings) - len(bins), periodic[0] * periodic[1]
     tables = [layout.block(*shape) for shape in embeddings]
     mixing = layout.block(periodic[0], N_WAVES, periodic[1])
-    sizes = (n_plain + sum(size for _, size in embeddings) + n_waves, *sizes[1:])
+    heights = layout.block(len(bins), max(bins, default=0), height)
+    n_embedded = sum(size for _, size in embeddings) + n_waves + len(bins) * height
+    sizes = (n_plain + n_embedded, *sizes[1:])
     pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
     n_drawn = len(pairs) // 2 if tied else len(pairs)
     weights = [layout.block(*pair) for pair in pairs[:n_drawn]]
@@ -256,8 +283,9 @@ def multilayer_perceptron(
     if tied:
         weights += [block.T for block in reversed(weights)]
         factors += reversed(factors)
-    waves = [Periodic.of(layout, mixing, sigma)] if n_waves else []
-    layers = [_embedded(n_plain, tables, waves)] if tables or waves else []
+    numbers = [(0, Periodic.of(layout, mixing, sigma))] if n_waves else []
+    numbers += [(n_plain + len(tables), Piecewise(heights, bins))] if heights.size else []
+    layers = [_embedded(n_plain, tables, numbers)] if tables or numbers else []
     for k, (n_in, n_out) in enumerate(pairs):
         initializer, gain = initializers[k] if k < n_drawn else (None, 1.0)
         layers.append(
@@ -279,14 +307,18 @@ def multilayer_perceptron(
     return Network(tuple(layers), layout.size, n_weights)
 
 
-def _embedded(n_plain, tables, waves):
-    """The first columns as they are, vectors in place of the codes in the others, and waves."""
+def _embedded(n_plain, tables, numbers):
+    """The first columns as they are, vectors in place of the codes, and embeddings of numbers.
+
+    `numbers` are pairs of the first of neighbouring columns and the layer that embeds them.
+    """
     parts = [(tuple(range(n_plain)), Pass())] if n_plain else []
     parts += [((n_plain + i,), Embedding(table)) for i, table in enumerate(tables)]
     widths = ([n_plain] if n_plain else []) + [table.shape[1] for table in tables]
-    parts += [(tuple(range(layer.n_in)), layer) for layer in waves]
-    widths += [layer.n_out for layer in waves]
-    return Columns(tuple(parts), tuple(widths), n_plain + len(tables))
+    parts += [(tuple(range(start, start + layer.n_in)), layer) for start, layer in numbers]
+    widths += [layer.n_out for _, layer in numbers]
+    n_in = max(columns[-1] for columns, _ in parts) + 1
+    return Columns(tuple(parts), tuple(widths), n_in)
 
 
 def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=None, block=None):
@@ -372,7 +404,6 @@ def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, blo
 def block_rows(network, members):
     """Rows of a block: its widest array fills about 2 MB in float64."""
     dense = [network.layers[i] for i in network.dense_positions()]
-    width = max(dense[0].n_in, *(members * layer.n_out for layer in dense))
-    if network.waves is not None:
-        width = max(width, members * network.waves.frequencies.size)
+    widths = [layer.n_out for layer in dense] + [layer.n_inside for layer in network.of_numbers]
+    width = max(dense[0].n_in, members * max(widths))
     return max(16, min(8192, 2**18 // width))

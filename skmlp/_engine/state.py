@@ -37,6 +37,8 @@ class TrainState:
     best_loss, best_score, best_validation_loss : ndarray of float
     best_epoch : ndarray of int
         Epoch of the watched best, counted from 1; 0 when there is none.
+    average : ndarray of shape (members, P) or None
+        Moving average of theta over the updates of this fit; see `Plan.averaging`.
     kept, kept_moments : ndarray of shape (members, P) or None, list of such
         The parameters each member ends with, and its moments when it stopped.
     running : ndarray of bool
@@ -79,7 +81,7 @@ class TrainState:
         self.best_validation_loss = np.full(members, np.inf)
         self.best_epoch = np.zeros(members, int)
         self.epoch, self.max_epochs, self.first_step = 0, 0, self.step
-        self.kept, self.kept_moments, self.interrupted = None, [], False
+        self.average, self.kept, self.kept_moments, self.interrupted = None, None, [], False
         self.running = np.ones(members, bool)
         self.converged, self.diverged, self.halted = np.zeros((3, members), bool)
         self.reasons = [""] * members
@@ -87,6 +89,11 @@ class TrainState:
         self.losses, self.scores = [], []
         self.validation_losses, self.learning_rates = [], []
         self.records = {}
+
+    @property
+    def outcome(self):
+        """The parameters that training would end with now, (members, P): to watch and to keep."""
+        return self.theta if self.average is None else self.average
 
     def record(self, name, value):
         """Note a number (or one per member) for the epoch that has just ended.
@@ -118,12 +125,12 @@ class TrainState:
         if not which.any():
             return
         if self.kept is None:
-            self.kept = self.theta.copy()
+            self.kept = self.outcome.copy()
         if not self.kept_moments:
             self.kept_moments = [moment.copy() for moment in self.moments]
         # A member without a watched best keeps its last parameters.
         last = which & (self.best_epoch == 0)
-        self.kept[last] = self.theta[last]
+        self.kept[last] = self.outcome[last]
         # The others go on, and with them the moments of all.
         for kept, moment in zip(self.kept_moments, self.moments, strict=True):
             kept[which] = moment[which]
@@ -141,7 +148,7 @@ class TrainState:
     def interrupt(self):
         """End the training of all members because the user wants it."""
         self.interrupted = True
-        finite = np.isfinite(self.theta).all(axis=1)
+        finite = np.isfinite(self.outcome).all(axis=1)
         self.diverged |= self.running & ~finite & (self.best_epoch == 0)
         self.stop(self.running, INTERRUPTED)
 
@@ -154,7 +161,7 @@ class TrainState:
         lost = which & self.running
         self.diverged |= lost
         self.stop(which, reason, converged=False)
-        for array in (self.theta, *self.moments):
+        for array in (self.theta, self.outcome, *self.moments):
             array[which] = 0.0
         for kept in self.kept_moments:
             kept[lost] = 0.0
@@ -196,8 +203,9 @@ class TrainState:
         arrays |= {f"curve {name}": np.array(c) for name, c in self.curves().items() if len(c)}
         for name in ("moments", "kept_moments"):
             arrays |= {f"{name} {i}": array for i, array in enumerate(getattr(self, name))}
-        if self.kept is not None:
-            arrays["kept"] = self.kept
+        for name in ("kept", "average"):
+            if getattr(self, name) is not None:
+                arrays[name] = getattr(self, name)
         values = {name: getattr(self, name) for name in (*_COUNTS, "reasons")}
         values["generators"] = [rng.bit_generator.state for rng in (self.order, *self.noise)]
         return arrays, values
@@ -208,8 +216,9 @@ class TrainState:
             getattr(self, name)[...] = arrays[name]
         for i, moment in enumerate(self.moments):
             moment[...] = arrays[f"moments {i}"]
-        if "kept" in arrays:
-            self.kept = np.array(arrays["kept"])
+        for name in ("kept", "average"):
+            if name in arrays:
+                setattr(self, name, np.array(arrays[name]))
         if "kept_moments 0" in arrays:
             self.kept_moments = [
                 np.array(arrays[f"kept_moments {i}"]) for i in range(len(self.moments))

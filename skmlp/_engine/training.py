@@ -33,11 +33,23 @@ class Plan:
         Stop when an epoch moves theta by less, relative to its norm; 0 switches this off.
     weight_decay : float
         Decoupled decay of the weights (Loshchilov and Hutter 2019).
+    decay_schedule, dropout_schedule : Schedule or None
+        By whose factors the decay and the rates of dropout are multiplied; None is 1 throughout.
+    averaging : float
+        Decay of the moving average of theta over all updates, which is watched and kept in place of
+        theta (Polyak and Juditsky 1992; with the weights of Adam's means, which sum to one from the
+        first update on); 0 is none.
     max_grad_norm : float or None
         Upper bound of the norm of a member's mean gradient.
+    epochs : ndarray of int or None
+        After which epoch each member stops, if that is not `max_epochs`, by which a schedule goes.
     step_factors : ndarray of shape (1, P) or None
         In theta's dtype: by which the learning rate of each parameter is multiplied. Those of
         factor 0 stay as they are, and their gradient counts as 0.
+    together : bool
+        Whether members share parameters (see `skmlp._engine.shared`), so that they take equal
+        steps, and none of them goes on when one is no longer finite. A schedule that waits for a
+        plateau of each member is not for them.
     """
 
     optimizer: object
@@ -51,8 +63,13 @@ class Plan:
     stops_on_plateau: bool = True
     weight_tol: float = 0.0
     weight_decay: float = 0.0
+    decay_schedule: object = None
+    dropout_schedule: object = None
+    averaging: float = 0.0
     max_grad_norm: float | None = None
+    epochs: np.ndarray | None = None
     step_factors: np.ndarray | None = None
+    together: bool = False
 
     def moving(self):
         """Zeros for the parameters that stay as they are and ones for the others, or None."""
@@ -79,13 +96,15 @@ def train(objective, data, state, plan, *, watch=None, callbacks=()):
     """
     if not state.moments:
         state.moments = plan.optimizer.init(state.theta)
+    if plan.averaging > 0:
+        state.average = state.theta.copy()
     workspace = objective.workspace(
         len(state.theta), state.theta.dtype, training=True, rngs=tuple(state.noise)
     )
     epoch = _Epoch(objective, data, state, plan, workspace)
     with session(state, plan, callbacks):
         while state.running.any():
-            before = state.theta.copy() if plan.weight_tol > 0 else None
+            before = state.outcome.copy() if plan.weight_tol > 0 else None
             epoch.run()
             judge(state, plan, watch, before)
             consult(state, callbacks)
@@ -168,16 +187,20 @@ class _Epoch:
             factor = factor * plan.step_factors
         total, weights = np.zeros(len(state.theta)), 0.0
         for batch in self.data.batches(plan.batch_size, self.order, self.workspace.work):
-            done = state.step - state.first_step
-            rate = plan.learning_rate * plan.schedule(done, self.n_steps, state.samples_seen)
-            total += self._step(batch, rate * factor) * batch[-1]
+            now = state.step - state.first_step, self.n_steps, state.samples_seen
+            rate, decay = plan.learning_rate * plan.schedule(*now), plan.weight_decay
+            if plan.decay_schedule is not None:
+                decay *= plan.decay_schedule(*now)
+            if plan.dropout_schedule is not None:
+                self.workspace.dropout_factor[...] = plan.dropout_schedule(*now)
+            total += self._step(batch, rate * factor, decay) * batch[-1]
             weights += batch[-1]
         state.samples_seen += len(self.data)
         state.losses.append(total / weights)
         state.learning_rates.append(np.ravel(rate * state.rate_factor).astype(np.float64))
         state.epoch += 1
 
-    def _step(self, batch, rate):
+    def _step(self, batch, rate, decay):
         state, plan, grad = self.state, self.plan, self.grad
         x, y, weight, weight_sum = batch
         theta = state.theta
@@ -187,18 +210,28 @@ class _Epoch:
             grad *= self.moving
         if plan.max_grad_norm is not None:
             norm = np.sqrt(inner(grad, grad)) * scale
+            if plan.together:
+                norm[:] = norm.max()
             clip = np.minimum(1.0, plan.max_grad_norm / np.maximum(norm, 1e-300))
             scale = (scale * clip)[:, np.newaxis].astype(theta.dtype)
-        if plan.weight_decay > 0:
+        if decay > 0:
             n_weights = self.objective.network.n_weights
-            decay = rate * plan.weight_decay
+            decay = rate * decay
             theta[:, :n_weights] *= 1.0 - (decay[:, :n_weights] if np.ndim(decay) else decay)
         state.step += 1
         if self.uneven:
             self._step_one_by_one(rate, scale)
         else:
             plan.optimizer.step(theta, grad, state.moments, rate, state.step, scale)
+        if state.average is not None:
+            self._average()
         return means
+
+    def _average(self):
+        state, decay, move = self.state, self.plan.averaging, self.grad  # a gradient no longer
+        np.subtract(state.theta, state.average, out=move)
+        move *= (1.0 - decay) / (1.0 - decay ** (state.step - state.first_step))
+        state.average += move
 
     def _step_one_by_one(self, rate, scale):
         """The update for members that have made different numbers of updates before."""
@@ -221,16 +254,20 @@ def _one_or_all(factor):
 
 
 def judge(state, plan, watch, before):
-    """After an epoch: which members stop, and why. `before` is theta at the epoch's start."""
+    """After an epoch: which members stop, and why. `before` is the outcome at the epoch's start."""
     finite = np.isfinite(state.losses[-1]) & np.isfinite(state.theta).all(axis=1)
+    if plan.together:
+        finite[:] = finite.all()
     if not finite.all():
         state.diverge(~finite, DIVERGED.format(epoch=state.epoch))
     stalled = _compare_watched(state, plan, watch) if watch else _compare_losses(state, plan)
     _plateau(state, plan, stalled, "validation score" if watch else "training loss")
     if before is not None:
-        moved = np.linalg.norm(state.theta - before, axis=1)
+        moved = np.linalg.norm(state.outcome - before, axis=1)
         still = moved <= plan.weight_tol * np.linalg.norm(before, axis=1)
         state.stop(still, f"An epoch moved the weights by less than weight_tol={plan.weight_tol}.")
+    if plan.epochs is not None:
+        state.stop(state.epoch >= plan.epochs, "All epochs that were asked for were made.")
     if state.epoch >= plan.max_epochs:
         state.stop(
             state.running,
@@ -251,7 +288,7 @@ def _compare_losses(state, plan):
 
 
 def _compare_watched(state, plan, watch):
-    scores, losses = (np.asarray(values, np.float64) for values in watch(state.theta))
+    scores, losses = (np.asarray(values, np.float64) for values in watch(state.outcome))
     state.scores.append(scores)
     state.validation_losses.append(losses)
     stale = np.where(scores >= state.best_score + plan.tol, 0, state.stale + 1)
@@ -262,8 +299,8 @@ def _compare_watched(state, plan, watch):
     )
     better &= state.running
     if state.kept is None:
-        state.kept = state.theta.copy()
-    state.kept[better] = state.theta[better]
+        state.kept = state.outcome.copy()
+    state.kept[better] = state.outcome[better]
     state.best_score[better] = scores[better]
     state.best_validation_loss[better] = losses[better]
     state.best_epoch[better] = state.epoch

@@ -21,7 +21,7 @@ from ._outcome import all_or_nothing, choose, report, training_attributes, warn
 from ._parameters import SHARED_CONSTRAINTS
 from ._problem import Problem
 from ._recipe import Layers, Recipe, check_same_model, is_stochastic, plan_of
-from ._sample import Sample, check_same_targets, is_far_outside, naming
+from ._sample import Sample, as_weights, check_same_targets, is_far_outside, naming
 from ._validation import check_dimensions, check_numbers, check_sample_weight, is_mapped
 from ._watch import Watch, score_of, split, split_by
 
@@ -41,6 +41,10 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
 
     # Regressors have a parameter of this name; the losses of the others ignore it.
     target_scaling = True
+
+    # These are parameters of some.
+    weight_averaging, refit, n_shared_layers = 0.0, False, 0
+    dropout_schedule = weight_decay_schedule = "constant"
 
     # Which sparse X `fit` takes, or False.
     _accept_sparse = "csr"
@@ -91,6 +95,20 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
             When X_val lies far outside the range of X, when `batch_size` is larger than the number
             of rows, when `scoring` cannot count weights, when a class of a single row cannot be
             watched, for a y of one column, and when Ctrl-C ends the training: the model is kept.
+
+        Examples
+        --------
+        The last rows are watched instead of trained on.
+
+        >>> import numpy as np
+        >>> from skmlp import MLPRegressor
+        >>> X = np.random.default_rng(0).normal(size=(60, 2))
+        >>> y = 100.0 + 50.0 * X[:, 0]
+        >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0)
+        >>> model.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:]).score(X[40:], y[40:]) > 0.99
+        True
+        >>> len(model.validation_loss_curve_) == model.n_iter_
+        True
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
@@ -125,9 +143,9 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         resumed = (incremental or self.warm_start) and hasattr(self, "theta_")
         # What a later call of partial_fit may lack, a warm start must have: all classes.
         going_on = ("partial_fit" if incremental else "fit") if resumed else None
-        sample = self._sample(X, y, sample_weight, going_on, classes)
+        whole = self._sample(X, y, sample_weight, going_on, classes)
         seeds = self._seeds()
-        sample, held_out = self._hold_out(sample, validation, seeds[2], incremental)
+        sample, held_out = self._hold_out(whole, validation, seeds[2], incremental)
         objective, data, state = self._posed(recipe, sample, seeds, resumed, incremental)
         start = state.theta.copy() if resumed else self._given_start()
         state.identity = partial(
@@ -147,6 +165,8 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         )
         self.__dict__.update(left)
         self._after_training(objective, data, members)
+        if self.refit:
+            self._train_on_all(recipe, whole, seeds, plan, state, members)
         return self
 
     def _seeds(self):
@@ -231,6 +251,10 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
 
     def _train(self, objective, data, state, plan, watch, callbacks, fresh):
         """Run the solver; `fresh` tells a whole fit from new weights."""
+        self._solve(objective, data, state, plan, watch, callbacks)
+
+    def _solve(self, objective, data, state, plan, watch=None, callbacks=()):
+        """Let the solver change `state`."""
         run = train if plan.optimizer.stochastic else train_lbfgs
         run(objective, data, state, plan, watch=watch, callbacks=callbacks)
 
@@ -283,13 +307,17 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
             return sample, held_out
         if self.early_stopping_ and not incremental:
             training, validation = self._split(sample, seed)
-            return sample.part(training), sample.part(validation)
+            return sample.part(training), self._part_to_watch(sample, validation)
         if self.scoring is not None and not incremental:
             raise ValueError(
                 f"scoring={self.scoring!r} cannot act without a validation set. Pass X_val and "
                 "y_val to fit, set early_stopping=True, or leave scoring at None."
             )
         return sample, None
+
+    def _part_to_watch(self, sample, validation):
+        """The rows at the positions `validation`."""
+        return sample.part(validation)
 
     def _watches_by_default(self, sample):
         """Whether a part of the rows is set aside when `early_stopping` is "auto"."""
@@ -357,9 +385,8 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         """Positions of all but a share of the rows, and of that share."""
         index = sample.positions()
         weight = None if sample.weight is None else sample.weight[index]
-        keys = sample.keys()[index]
         strata = self._strata(sample, index)
-        return split(index, fraction, seed, keys=keys, weight=weight, **strata)
+        return split(index, fraction, seed, kinds=sample.kinds(), weight=weight, **strata)
 
     def _strata(self, sample, index):
         """What `split` shall stratify by."""
@@ -434,7 +461,10 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
     def _watch(self, objective, held_out, sample, data, seed):
         plain = Objective(objective.network, objective.loss.plain)
         if held_out.is_part_of(sample):
-            validation = replace(data, index=held_out.index)
+            weight = data.weight
+            if held_out.weight is not sample.weight:
+                weight = as_weights(held_out.weight, self.theta_.dtype)
+            validation = replace(data, index=held_out.index, weight=weight)
         else:
             validation = held_out.training_set(Design.restore(self._design), self.theta_.dtype)
         validation = validation.arranged()
@@ -452,9 +482,10 @@ class BaseMLP(CallbackSupportMixin, NetworkModel, ABC):
         if not state.running.any():
             members = choose(state, self._averages())
         elif self.combine_inits == "best" and state.losses:
-            merit = state.best_score if state.scores else -state.losses[-1]
-            members = [np.argmax(np.nan_to_num(merit, nan=-np.inf))]
-        theta = state.theta if state.kept is None or not state.scores else state.kept
+            # As `choose` does: ties of the watched score go to the lower loss.
+            loss = state.best_validation_loss if state.scores else state.losses[-1]
+            members = np.lexsort((loss, -state.best_score))[:1]
+        theta = state.outcome if state.kept is None or not state.scores else state.kept
         names = ("_model", "_design", "_loss", "n_layers_", "n_outputs_", "out_activation_")
         now = {name: getattr(self, name) for name in names} | {"feature_names_in_": None}
         return {**now, "theta_": self._shaped(np.array(theta[members]))}

@@ -172,15 +172,20 @@ def training_attributes(state, members, before, n_rows, optimizer, incremental, 
         "best_iteration_": (best_epochs if averaged else best_epochs[0]) if watched else None,
         "init_losses_": final_losses(state),
         "stop_reason_": reason_of(state, members, incremental),
-        "_training": {
-            "incremental": incremental,
-            "optimizer": type(optimizer).__name__,
-            "moments": [moment[members] for moment in state.moments],
-            "steps": state.last_step[members],
-            "rate_factor": state.rate_factor[members],
-            "stale": state.stale[members],
-            "best_loss": state.best_loss[members],
-        },
+        "_training": to_go_on(state, members, optimizer, incremental),
+    }
+
+
+def to_go_on(state, members, optimizer, incremental):
+    """What further training of the `members` takes over, but for their parameters."""
+    return {
+        "incremental": incremental,
+        "optimizer": type(optimizer).__name__,
+        "moments": [moment[members] for moment in state.moments],
+        "steps": state.last_step[members],
+        "rate_factor": state.rate_factor[members],
+        "stale": state.stale[members],
+        "best_loss": state.best_loss[members],
     }
 
 

@@ -56,3 +56,12 @@ SHARED_CONSTRAINTS = {
     "callbacks": [list, tuple, None],
     "dtype": [StrOptions({"auto", "float32", "float64"})],
 }
+
+# Levers of training that the estimators for tables have.
+LEVER_CONSTRAINTS = {
+    "refit": ["boolean"],
+    "weight_averaging": [Interval(Real, 0, 1, closed="left")],
+    "n_shared_layers": [Interval(Integral, 0, None, closed="left")],
+    "weight_decay_schedule": [StrOptions(set(SCHEDULES)), Schedule],
+    "dropout_schedule": [StrOptions(set(SCHEDULES)), Schedule],
+}

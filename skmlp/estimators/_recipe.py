@@ -24,6 +24,8 @@ from ._vocabulary import describe, resolve, restore
 # gradients of the other layers smaller, which slows optimizers down that are not scale-free.
 OUTPUT_GAIN = 0.6
 
+OTHER_SCHEDULES = ("dropout_schedule", "weight_decay_schedule")
+
 
 @dataclass(frozen=True)
 class Layers:
@@ -88,6 +90,8 @@ class Recipe:
     initializers : tuple of (Initializer, gain)
         One per dense layer.
     input_scale, ntk : bool
+    dropout_schedule, decay_schedule : Schedule or None
+        None is a constant one.
     """
 
     optimizer: object
@@ -96,18 +100,21 @@ class Recipe:
     initializers: tuple
     input_scale: bool
     ntk: bool
+    dropout_schedule: object = None
+    decay_schedule: object = None
 
     @classmethod
     def of(cls, estimator, layers, init, incremental=False):
         """Recipe of an estimator; raises ValueError for what cannot act together."""
         optimizer = resolve(estimator.solver, OPTIMIZERS, estimator)
         schedule = resolve(estimator.learning_rate, SCHEDULES, estimator)
+        others = {name: _schedule_of(estimator, name) for name in OTHER_SCHEDULES}
         _check_callbacks(estimator, optimizer, incremental)
         if not optimizer.stochastic:
-            _check_without_steps(estimator, schedule, layers.dropout)
+            _check_without_steps(estimator, schedule, others, layers.dropout)
             schedule = Constant()
         if incremental:
-            _check_incremental(estimator, schedule)
+            _check_incremental(estimator, {"learning_rate": schedule, **others})
         return cls(
             optimizer,
             schedule,
@@ -115,6 +122,7 @@ class Recipe:
             initializers_of(init, layers, optimizer),
             estimator.input_scale_layer,
             estimator.parametrization == "ntk",
+            *others.values(),
         )
 
     def model(self, n_in, n_out, embeddings=()):
@@ -137,6 +145,7 @@ class Recipe:
             # See `EmbedsNumbers`.
             "periodic": [0, 0],
             "sigma": 0.1,
+            "piecewise": [[], 0],
         }
 
 
@@ -154,6 +163,7 @@ def network_of(model):
         embeddings=tuple(map(tuple, model["embeddings"])),
         periodic=tuple(model["periodic"]),
         sigma=model["sigma"],
+        piecewise=(tuple(model["piecewise"][0]), model["piecewise"][1]),
     )
 
 
@@ -171,6 +181,9 @@ def plan_of(estimator, recipe, n_rows, watched, incremental, step_factors=None):
         stops_on_plateau=estimator.early_stopping_ or not watched,
         weight_tol=float(estimator.weight_tol),
         weight_decay=float(estimator.weight_decay),
+        decay_schedule=recipe.decay_schedule,
+        dropout_schedule=recipe.dropout_schedule,
+        averaging=float(estimator.weight_averaging),
         max_grad_norm=estimator.max_grad_norm,
         step_factors=step_factors,
     )
@@ -198,6 +211,21 @@ def check_incremental(estimator):
             f"partial_fit does not support n_init={estimator.n_init} with combine_inits='best', "
             "since one pass does not tell which start is best. Use combine_inits='average'; or "
             "call fit first, then set n_init=1 to go on with the best."
+        )
+    if estimator.weight_averaging > 0:
+        raise Unavailable(
+            f"partial_fit does not support weight_averaging={estimator.weight_averaging!r}, since "
+            "one pass is too short for an average; set weight_averaging=0."
+        )
+    if estimator.refit:
+        raise Unavailable(
+            "partial_fit does not support refit=True, since one pass has no best epoch; set "
+            "refit=False."
+        )
+    if estimator.n_shared_layers > 0 and estimator.n_init > 1:
+        raise Unavailable(
+            f"partial_fit does not support n_shared_layers={estimator.n_shared_layers!r}, since "
+            "starts may have been restored from different epochs; set n_shared_layers=0."
         )
     encoder = getattr(estimator, "encoder", None)
     if not (encoder is None or isinstance(encoder, FrozenEstimator)):
@@ -259,7 +287,8 @@ _SHAPE_PARAMETERS = {
     "tied": "tied_weights",
     "n_encoder": "encoder (or the layers of an autoencoder)",
     "embeddings": "category_embedding_size",
-    "periodic": "numeric_embedding_size",
+    "periodic": "numeric_embedding or numeric_embedding_size",
+    "piecewise": "numeric_embedding or numeric_embedding_size",
     "modulation": "modulation",
     "rank": "rank",
     "chunk": "chunk_size",
@@ -359,12 +388,14 @@ def initializers_of(init, layers, optimizer):
     return tuple(rules)
 
 
-def _check_without_steps(estimator, schedule, dropout):
+def _check_without_steps(estimator, schedule, others, dropout):
     """L-BFGS has no steps of its own: refuse what acts on steps, unless scikit-learn ignores it."""
     acting = {
         "dropout": any(dropout),
         "max_grad_norm": estimator.max_grad_norm is not None,
         "weight_decay": estimator.weight_decay > 0,
+        "weight_averaging": estimator.weight_averaging > 0,
+        **{name: schedule is not None for name, schedule in others.items()},
         # Names that scikit-learn has are ignored there and here.
         "learning_rate": schedule.needs_horizon or not isinstance(estimator.learning_rate, str),
     }
@@ -377,9 +408,22 @@ def _check_without_steps(estimator, schedule, dropout):
             )
 
 
-def _check_incremental(estimator, schedule):
-    if schedule.needs_horizon:
+def _check_incremental(estimator, schedules):
+    for name, schedule in schedules.items():
+        if schedule is not None and schedule.needs_horizon:
+            raise ValueError(
+                f"partial_fit does not support {name}={getattr(estimator, name)!r}, a schedule "
+                "that needs to know the number of epochs; use 'constant', 'invscaling' or "
+                "'adaptive'."
+            )
+
+
+def _schedule_of(estimator, name):
+    """What a parameter other than `learning_rate` stands for, None for the constant schedule."""
+    schedule = resolve(getattr(estimator, name), SCHEDULES, estimator)
+    if schedule.plateau_factor is not None:
         raise ValueError(
-            f"partial_fit does not support learning_rate={estimator.learning_rate!r}, a schedule "
-            "that needs to know the number of epochs; use 'constant', 'invscaling' or 'adaptive'."
+            f"{name}={getattr(estimator, name)!r} waits for a loss that stalls, by which only the "
+            "learning rate can fall. Use another schedule, such as 'flat_cosine'."
         )
+    return None if isinstance(schedule, Constant) else schedule

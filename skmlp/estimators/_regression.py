@@ -43,11 +43,18 @@ class Regression(RegressorMixin, RealTargets):
             Before `fit`.
         ValueError
             For an X with other columns than in `fit`, or with values that cannot be used.
+
+        Examples
+        --------
+        >>> from skmlp import MLPRegressor
+        >>> fahrenheit = MLPRegressor.from_weights([[[1.8]]], [[32.0]], activation=[])
+        >>> fahrenheit.predict([[0.0], [100.0]])
+        array([ 32., 212.])
         """
         members, target = self._outputs(X), Design.restore(self._design).target
         predicted = restore(self._loss).predict(members)
         mean = predicted[0] if len(predicted) == 1 else predicted.mean(axis=0)
-        prediction = target.decode(mean).astype(members.dtype, copy=False)
+        prediction = self._in_range(target.decode(mean).astype(members.dtype, copy=False))
         return prediction[:, 0] if prediction.shape[1] == 1 and self._flat else prediction
 
     def score(self, X, y, sample_weight=None):
@@ -108,6 +115,10 @@ class Regression(RegressorMixin, RealTargets):
         ours, null = (mean_loss(loss, target, g, sample_weight)[0] for g in (raw, constant))
         return float(1.0 - ours / null) if null > 0 else float(ours == 0)
 
+    def _in_range(self, prediction):
+        """A prediction in y's units as it is given out."""
+        return prediction
+
     def _make_loss(self):
         loss = resolve(self.loss, REGRESSION_LOSSES, self)
         homes = {name: (cls,) for name, cls in REGRESSION_LOSSES.items()}
@@ -126,4 +137,5 @@ def _r2(y, predicted, weight):
             "R2 cannot be watched on a validation set of one row. Give more rows, or set "
             "scoring='loss'."
         )
-    return r2_score(y, predicted, sample_weight=weight)
+    # Relative to a row, the weighted mean of a constant y is exact, and its R2 is 0 or 1.
+    return r2_score(y - y[:1], predicted - y[:1], sample_weight=weight)

@@ -9,7 +9,7 @@ from sklearn.utils import check_array, check_X_y
 from .._sklearn_compat import Interval, StrOptions, validate_data
 from ._design import Design
 from ._expansion import Expansion, check_dense
-from ._table import Table, chosen_columns, is_missing, is_plain, with_columns
+from ._table import Table, check_no_identifier, chosen_columns, is_missing, is_plain, with_columns
 from ._unseen import columns_of_zeros, silence_columns, silence_levels
 from ._validation import (
     check_dimensions,
@@ -271,11 +271,13 @@ class TakesTables:
                 "but categorical_features does not list it. Add it there, use "
                 "categorical_features='from_dtype', or encode it first."
             )
-        few, skip = None if self._first_chunk else self._few_levels(), self._table["skip"]
         chosen, numbers = self._chosen_mask(X), self._numbers_only()
-        table = Table.of(X, chosen, remedy, few, numbers=numbers, skip=skip)
+        known = {"first_chunk": self._first_chunk, "skip": self._table["skip"]}
+        table = Table.of(X, chosen, remedy, numbers=numbers, **known)
         if self._first_chunk:
             self._declared = table.declared
+        else:
+            self._texts = table.texts
         positions = [j for j, own in enumerate(table.levels) if own is not None]
         levels = table.levels if positions else None
         return {"levels": levels, "categorical": positions, "fills": True}
@@ -294,6 +296,10 @@ class TakesTables:
 
     def _sample(self, X, y, sample_weight, going_on=None, classes=None, like=None):
         sample = super()._sample(X, y, sample_weight, going_on, classes, like)
+        # There are none in a first chunk, whose texts later ones may repeat.
+        for j, label in self.__dict__.pop("_texts", {}).items():
+            codes, levels = sample.X[sample.positions(), j], self._table["levels"][j]
+            check_no_identifier(codes, levels, label, self._few_levels())
         if going_on is None and self._table["levels"] is not None and sample.index is not None:
             self._forget_other_levels(sample)
         return sample
@@ -370,14 +376,14 @@ class TakesTables:
         if expansion is None:
             width = n_numbers = rows.X.shape[1]
         else:
-            width, n_numbers = expansion.width - len(expansion.embedded), len(expansion.numeric)
+            width, n_numbers = expansion.codes.start, len(expansion.numeric)
         zeros = columns_of_zeros(rows, index, width)
         if self._first_chunk and np.count_nonzero(zeros < n_numbers) == n_numbers:
             # One row says nothing of its columns, and units without any weights may never learn.
             zeros = zeros[zeros >= n_numbers]
         silence_columns(theta, network, zeros)
         if self._first_chunk and self._table["levels"] is not None:
-            codes = rows.X[:, width:]
+            codes = rows.X[:, expansion.codes]
             silence_levels(theta, network, codes if index is None else codes[index])
 
     def _posed(self, recipe, sample, seeds, resumed, incremental=False):

@@ -54,7 +54,10 @@ class TemperatureScaling:
             theta = state.theta[members]
             raw, (y, weight) = watch.outputs(theta), watch.data.targets()
             self.temperature_ = best_temperature(objective.loss.plain, y, raw, weight)
-            state.theta[members] = divided(objective.network, theta, self.temperature_)
+            state.theta[members] = self._calibrated(objective.network, theta)
+
+    def _calibrated(self, network, theta):
+        return divided(network, super()._calibrated(network, theta), self.temperature_)
 
 
 def best_temperature(loss, y, raw, weight=None):

@@ -70,6 +70,9 @@ OPTIONS = {
     "early end": {"tol": 0.01, "n_iter_no_change": 2, "max_epochs": 60, "learning_rate": 0.05},
     "weight_tol": {"weight_tol": 0.02, "max_epochs": 60},
     "one_cycle": {"schedule": "one_cycle"},
+    "schedules": {"dropout_schedule": SCHEDULES["flat_cosine"](), "weight_decay": 0.1}
+    | {"decay_schedule": SCHEDULES["cosine"]()},
+    "averaging": {"averaging": 0.9, "weight_tol": 0.02, "max_epochs": 60},
 }
 
 

@@ -70,6 +70,12 @@ INSTANCES = {
     "vectors and classes": MLPClassifier(categorical_features=[0], max_one_hot=2, **LONG),
     "waves": MLPRegressor(numeric_embedding_size=4, **LONG),
     "waves and classes": MLPClassifier(numeric_embedding_size=4, **LONG),
+    "bins": MLPRegressor(numeric_embedding="piecewise", numeric_embedding_size=4, **LONG),
+    "bins and classes": MLPClassifier(
+        numeric_embedding="piecewise", numeric_embedding_size=4, **LONG
+    ),
+    "shared layers": MLPRegressor(n_shared_layers=1, **AVERAGE, **LONG),
+    "shared layers and classes": MLPClassifier(n_shared_layers=1, **AVERAGE, **LONG),
     "vectors and densities": DensityRegressor(categorical_features=[0], max_one_hot=2, **BRIEF),
     "DensityRegressor": DensityRegressor(),
     "averaged densities": DensityRegressor(n_init=2, combine_inits="average", **BRIEF),

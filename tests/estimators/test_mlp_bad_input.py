@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csc_array, csr_array, csr_matrix, issparse
+from scipy.sparse import csc_array, csr_array, csr_matrix
 from sklearn.datasets import make_regression
 from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold, LeaveOneOut, ShuffleSplit
@@ -22,10 +22,11 @@ from sklearn.model_selection import KFold, LeaveOneOut, ShuffleSplit
 from skmlp import AutoencoderTransformer, MLPClassifier, MLPRegressor
 from skmlp.activations import ACTIVATIONS, LeakyReLU
 from skmlp.callbacks import Callback, Checkpoint, TimeLimit
+from skmlp.estimators._design import Design
 from skmlp.initializers import INITIALIZERS, HeNormal
 from skmlp.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Huber
 from skmlp.optimizers import LBFGS, SGD, Adam
-from skmlp.schedules import SCHEDULES, Constant, Cosine
+from skmlp.schedules import SCHEDULES, Adaptive, Constant, Cosine, FlatCosine
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -74,6 +75,8 @@ BAD = {
     "n_iter_no_change": ["10", None, 0, 2.5, -np.inf, np.nan],
     "max_fun": ["10", None, 0, 2.5],
     "weight_decay": ["0.1", None, np.nan],
+    "weight_decay_schedule": [None, 1.0, "flat", FlatCosine, "adaptive"],
+    "weight_averaging": ["0.9", None, -0.1, 1.0, True, np.nan],
     "weight_tol": ["0.1", None, -1.0, np.nan],
     "init": ["Auto", None, 0.1, HeNormal],
     "parametrization": [None, 1, True],
@@ -81,16 +84,21 @@ BAD = {
     "feature_scaling": [True, False, 1.0, "z"],
     "target_scaling": ["yes", None, 2, "standard"],
     "dropout": ["0.1", None, np.nan, {0.1}, [None], [[0.1]]],
+    "dropout_schedule": [None, 0.1, "flat", FlatCosine, "adaptive", Adaptive()],
+    "clip_predictions": ["yes", None, 2, 0.5],
+    "refit": ["yes", None, 2, 0.5],
     "max_grad_norm": ["1", -1.0, np.nan, [1.0]],
     "delta": ["1", None, -1.0, np.nan],
     "quantile": ["median", None, 0.0, np.nan, [[0.5]], [None], [0.5, 0.5], [np.nan, 0.5]],
     "dtype": [None, np.float32, "float", 32, np.dtype("float64")],
     "combine_inits": [None, True, "mean"],
+    "n_shared_layers": ["1", None, -1, 1.5, np.nan],
     "encoder": ["pca", PCA(), AutoencoderTransformer],
     "encoder_learning_rate": [-0.1, None, "1", np.nan],
     "categorical_features": [True, 1.5, "city", ["city"], [3], [-1], [0.5], [True], {0}],
     "max_one_hot": ["8", None, -1, 2.5, np.nan],
     "category_embedding_size": ["8", None, 0, 2.5, np.nan],
+    "numeric_embedding": ["splines", None, True, 8],
     "numeric_embedding_size": ["8", None, -1, 2.5, np.nan],
     "numeric_embedding_scale": ["0.1", None, 0.0, -1.0, np.nan],
     "missing": [None, True, "mean", np.nan],
@@ -511,21 +519,27 @@ CHOICES = {
     "n_iter_no_change": [10, 1, np.inf],
     "max_fun": [15000, 1],
     "weight_decay": [0.0, 0.1, 100.0],
+    "weight_decay_schedule": ["constant", *sorted(set(SCHEDULES) - {"constant"}), Cosine()],
+    "weight_averaging": [0.0, 0.5, 0.999],
     "weight_tol": [0.0, 1e-3, 10.0],
     "init": ["auto", *sorted(INITIALIZERS), HeNormal()],
     "parametrization": ["standard", "ntk"],
     "input_scale_layer": [False, True],
     "feature_scaling": ["standard", "robust", "minmax", None],
     "dropout": [0.0, 0.5, 0.99, [0.5]],
+    "dropout_schedule": ["constant", *sorted(set(SCHEDULES) - {"constant"}), Cosine()],
+    "refit": [False, True],
     "max_grad_norm": [None, 1.0, 1e-30],
     "n_init": [1, 2, 3],
     "combine_inits": ["best", "average"],
+    "n_shared_layers": [0, 1, 2],
     "callbacks": [None, [], [Measure()], (TimeLimit(100.0), Measure()), "checkpoint"],
     "dtype": ["auto", "float32", "float64"],
 }
 OF_REGRESSORS = {
     "loss": ["squared_error", *sorted(set(REGRESSION_LOSSES) - {"squared_error"}), Huber(0.3)],
     "target_scaling": [True, False],
+    "clip_predictions": [False, True],
     "delta": [1.35, 0.01, 100],
     "quantile": [0.5, 0.99, [0.1, 0.5, 0.9]],
     "scoring": [None, "loss", "r2", "neg_mean_absolute_error", minus_largest_error],
@@ -700,7 +714,8 @@ def documented_attributes(cls):
 
 def check_attributes(model, features):
     averages = model.theta_.ndim == 2
-    clips = model.feature_scaling == "robust" and not issparse(features)
+    clips = len(Design.restore(model._design).bent) > 0
+    clips = clips or model.get_params().get("clip_predictions", False)
     for name in documented_attributes(type(model)):
         expected = {
             "coefs_": not averages and not clips,

@@ -15,7 +15,7 @@ from skmlp.callbacks import Callback
 from skmlp.initializers import INITIALIZERS, HeNormal
 from skmlp.losses import Huber, Quantile, SquaredError
 from skmlp.optimizers import LBFGS, OPTIMIZERS, SGD, Adam
-from skmlp.schedules import SCHEDULES, Adaptive, Constant, Cosine, InvScaling
+from skmlp.schedules import SCHEDULES, Adaptive, Constant, Cosine, InvScaling, Schedule
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -70,6 +70,9 @@ CHANGES = [
     {"early_stopping": True, "scoring": lambda model, X, y: -model.score(X, y)},
     {"n_init": 3},
     {"n_init": 3, "combine_inits": "average"},
+    {"n_init": 3, "n_shared_layers": 1},
+    {"n_init": 3, "combine_inits": "average", "n_shared_layers": 1},
+    {"n_init": 3, "combine_inits": "average", "n_shared_layers": 2},
     {"callbacks": [StopAfter(5)]},
     {"beta_1": 0.5},
     {"beta_2": 0.9},
@@ -83,6 +86,9 @@ CHANGES = [
     {"tol": 10.0, "n_iter_no_change": 2},
     {"shuffle": False, "batch_size": 13},
     {"weight_decay": 0.1},
+    {"weight_decay": 0.1, "weight_decay_schedule": "cosine"},
+    {"weight_averaging": 0.5},
+    {"early_stopping": True, "refit": True},
     {"weight_tol": 0.5},
     {"init": "glorot_normal"},
     {"parametrization": "ntk"},
@@ -92,6 +98,8 @@ CHANGES = [
     {"feature_scaling": "robust"},
     {"target_scaling": False},
     {"dropout": 0.3},
+    {"dropout": 0.3, "dropout_schedule": "cosine"},
+    {"learning_rate_init": 0.02, "clip_predictions": True},
     {"max_grad_norm": 0.01, "solver": "sgd"},
     {"encoder": SMALL_ENCODER},
     {"encoder": SMALL_ENCODER, "encoder_learning_rate": 0.0},
@@ -105,6 +113,7 @@ CHANGES = [
     {"numeric_embedding_size": 2},
     {"numeric_embedding_size": 3},
     {"numeric_embedding_size": 3, "numeric_embedding_scale": 1.0},
+    {"numeric_embedding_size": 3, "numeric_embedding": "piecewise"},
     {"dtype": "float32"},
     *({"learning_rate": name} for name in SCHEDULES if name not in ("constant", "adaptive")),
     *({"activation": name} for name in ACTIVATIONS if name not in ("relu", "tanh", "step")),
@@ -289,13 +298,55 @@ def test_dropout_acts_layer_by_layer_and_in_training_only():
     np.testing.assert_array_equal(start(dropout=0.5).predict(X), start().predict(X))
 
 
+class Times(Schedule):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, step, n_steps, n_samples_seen):
+        return self.factor
+
+
+@pytest.mark.parametrize("name, value", [("dropout", 0.5), ("weight_decay", 0.5)])
+def test_schedules_of_dropout_and_decay_are_factors(name, value):
+    schedule = f"{name}_schedule"
+    plain = regress(**{name: value}).theta_
+    np.testing.assert_array_equal(regress(**{name: value, schedule: Constant()}).theta_, plain)
+    np.testing.assert_array_equal(regress(**{name: value, schedule: Times(0.0)}).theta_,
+                                  regress().theta_)  # fmt: skip
+    double = regress(**{name: value / 2, schedule: Times(2.0)}).theta_
+    np.testing.assert_array_equal(double, plain)
+    several = regress(**{name: value, schedule: "cosine"}, n_init=2, combine_inits="average")
+    alone = regress(**{name: value, schedule: "cosine"}).theta_
+    np.testing.assert_allclose(several.theta_[0], alone, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["dropout", "weight_decay"])
+def test_they_have_the_horizon_of_the_fit(name):
+    steps = []
+
+    class Note(Times):
+        def __call__(self, step, n_steps, n_samples_seen):
+            steps.append((step, n_steps, n_samples_seen))
+            return self.factor
+
+    regress(**{name: 0.1, f"{name}_schedule": Note(1.0)}, batch_size=30, max_iter=2)
+    assert steps == [(0, 4, 0), (1, 4, 0), (2, 4, 60), (3, 4, 60)]
+
+
+@pytest.mark.parametrize("name", ["dropout_schedule", "weight_decay_schedule"])
+def test_partial_fit_refuses_them_with_a_horizon(name):
+    with pytest.raises(ValueError, match=f"partial_fit does not support {name}='cosine'"):
+        MLPRegressor(**{name: "cosine"}).partial_fit(X, y)
+    assert np.isfinite(MLPRegressor(**{name: "invscaling"}).partial_fit(X, y).theta_).all()
+
+
 @pytest.mark.parametrize("solver", [name for name in OPTIMIZERS if name != "lbfgs"])
 @pytest.mark.parametrize("learning_rate", SCHEDULES)
 def test_schedules_act_with_every_stochastic_solver(solver, learning_rate):
     settings = {"solver": solver, "learning_rate": learning_rate, "max_iter": 20}
     model = regress(tol=1.0, n_iter_no_change=3, **settings)
     rates = np.array(model.learning_rate_curve_)
-    assert (rates > 0).all() or (learning_rate in ("cosine", "one_cycle", "coslog4"))
+    assert (rates > 0).all() or SCHEDULES[learning_rate].ends_at_zero
     assert (len(set(rates)) > 1) == (learning_rate != "constant")
 
 

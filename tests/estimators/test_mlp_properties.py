@@ -35,16 +35,23 @@ shared = {
     "input_scale_layer": st.booleans(),
     "feature_scaling": st.sampled_from(["standard", "robust", "minmax", None]),
     "dropout": st.sampled_from([0.0, 0.4]),
+    "dropout_schedule": st.sampled_from(["constant", "cosine"]),
     "max_grad_norm": st.sampled_from([None, 0.5]),
     "weight_decay": st.sampled_from([0.0, 0.1]),
+    "weight_decay_schedule": st.sampled_from(["constant", "flat_cosine"]),
+    "weight_averaging": st.sampled_from([0.0, 0.9]),
     "weight_tol": st.sampled_from([0.0, 1e-3]),
     "early_stopping": st.booleans(),
+    "refit": st.booleans(),
+    "n_init": st.sampled_from([1, 2]),
+    "n_shared_layers": st.sampled_from([0, 1]),
     "shuffle": st.booleans(),
     "dtype": st.sampled_from(["auto", "float32", "float64"]),
 }
 of_regressors = {
     "loss": st.sampled_from(sorted(REGRESSION_LOSSES)),
     "target_scaling": st.booleans(),
+    "clip_predictions": st.booleans(),
     "quantile": st.sampled_from([0.5, 0.9, (0.1, 0.9)]),
     "delta": st.sampled_from([1.35, 0.5]),
 }

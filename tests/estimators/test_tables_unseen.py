@@ -63,6 +63,7 @@ def test_a_constant_number_counts_for_nothing(cls, kind, column):
         {"early_stopping": True},
         {"n_init": 2, "combine_inits": "average"},
         {"numeric_embedding_size": 2},
+        {"numeric_embedding_size": 2, "numeric_embedding": "piecewise"},
         {"dtype": "float32"},
     ],
     ids=str,

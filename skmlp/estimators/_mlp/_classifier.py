@@ -14,7 +14,10 @@ from .._defaults import CLASSIFICATION_RECIPE, OPEN_CONSTRAINTS, HasRecipe
 from .._encoder import ENCODER_CONSTRAINT, StartsFromEncoder
 from .._hidden import HiddenFeatures
 from .._numbers import NUMBER_CONSTRAINTS, EmbedsNumbers
+from .._parameters import LEVER_CONSTRAINTS
 from .._recipe import check_incremental
+from .._refit import TrainsOnAll
+from .._shared import SharesLayers
 from .._tabular import TABLE_CONSTRAINTS, TakesTables
 from .._temperature import TemperatureScaling
 from ._given import check_layers, parameters_from, set_weights, take_over
@@ -28,6 +31,8 @@ class MLPClassifier(
     EmbedsNumbers,
     TakesTables,
     HasRecipe,
+    TrainsOnAll,
+    SharesLayers,
     BaseMLP,
 ):
     """Multilayer perceptron for classification.
@@ -89,12 +94,18 @@ class MLPClassifier(
     early_stopping : bool or "auto", default="auto"
         Stop once the score on a validation set stalls, and restore the best weights. The set is
         `X_val` of `fit`, else a part of X. "auto" restores the best epoch and trains
-        to the end; by hand it is True if `X_val` is given. With False and
+        to the end; by hand it is True if `X_val` is given or for `refit`. With False and
         `X_val` the best weights are restored as well, but only `max_iter` (or `weight_tol`) ends
         the training.
     validation_fraction : float or cross-validation splitter, default=0.1
         Share of the rows that `early_stopping` sets aside, the same of every class, or an object
-        whose first split tells them.
+        whose first split tells them. Where the loss is watched, a rare class gives three rows if
+        it has nine; they count by its share.
+    refit : bool, default=False
+        Once the best epoch is known, train again from the start on all rows, those that were set
+        aside from X among them, up to that epoch; rates fall as before. Scores, curves and
+        `init_losses_` are those of the first training, which is all that callbacks see, and the
+        second takes about as long. None follows one that Ctrl-C or a callback has ended.
     beta_1 : float, default=0.9
         Decay of the first moment of "adam".
     beta_2 : float or "auto", default="auto"
@@ -122,6 +133,13 @@ class MLPClassifier(
     weight_decay : float, default=0.0
         Decoupled decay: every step multiplies the weights by 1 - learning rate * weight_decay;
         "adam" with it is AdamW.
+    weight_decay_schedule : str or Schedule, default="constant"
+        A name in `skmlp.schedules.SCHEDULES` (but "adaptive") or an instance, by whose factor
+        `weight_decay` is multiplied in every step; the factor of the learning rate acts besides.
+    weight_averaging : float, default=0.0
+        Decay, below 1, of a moving average of the parameters over the steps of `fit`, which is
+        watched and kept in their place: .99 averages about the last 100 steps, and fewer at first.
+        0 is off. The training loss stays that of the parameters themselves.
     weight_tol : float, default=0.0
         Stop when an epoch moves the parameters by less, relative to their norm; 0 is off.
     init : str or Initializer, default="auto"
@@ -132,12 +150,16 @@ class MLPClassifier(
         "ntk" trains W in W / sqrt(n_in); "auto" is that, by hand "standard".
     input_scale_layer : bool or "auto", default="auto"
         Learn a scale of every feature before the first layer; "auto" does, by hand it does not.
-    feature_scaling : {"standard", "robust", "minmax"} or None, default="standard"
-        Scaling of the columns of X, with statistics of the training rows: mean and standard
-        deviation, median and interquartile range with a smooth clip, or minimum and maximum.
-        Sparse columns are divided by their largest absolute value instead.
+    feature_scaling : {"auto", "standard", "robust", "minmax"} or None, default="auto"
+        Scaling of the columns of X, with statistics of the training rows: "standard" by mean and
+        standard deviation, "robust" by median and interquartile range with a smooth clip, "minmax"
+        by minimum and maximum. "auto" is "standard", but "robust" for columns with heavy tails or
+        outliers. Sparse columns are divided by their largest absolute value instead.
     dropout : float, sequence of float or "auto", default="auto"
         Rate of dropout after every hidden layer, or one per layer; "auto" is 0.15, by hand 0.
+    dropout_schedule : str or Schedule, default="constant"
+        The same for rates of dropout: "flat_cosine" keeps them for half of the steps, then lets
+        them fall to 0.
     max_grad_norm : float or None, default=None
         Largest norm of the gradient of a minibatch; longer ones are shortened.
     encoder : AutoencoderTransformer, FrozenEstimator or None, default=None
@@ -158,24 +180,35 @@ class MLPClassifier(
         Largest number of levels that have a column each.
     category_embedding_size : int, default=8
         Length of the vector that is learned for every level of a category with more levels.
+    numeric_embedding : {"periodic", "piecewise"}, default="periodic"
+        Which functions of every column of numbers x are learned and stand beside it, if
+        `numeric_embedding_size` is not 0. "periodic": W cos(2 pi (f x + b)) + c with 16 frequencies
+        f and phases b (Gorishniy et al. 2022, with biases after Holzmueller et al. 2024).
+        "piecewise": W e(x), straight lines between quantiles of the training rows, up to 48 bins;
+        entry t of e says how far bin t is filled, and W starts at 0 (Gorishniy et al. 2022). Both
+        need a dense X.
     numeric_embedding_size : int, default=0
-        Length of the periodic embedding that is learned for every column of numbers x and stands
-        beside it: W cos(2 pi (f x + b)) + c with 16 frequencies f and phases b (Gorishniy et al.
-        2022, with biases after Holzmueller et al. 2024). 0 is none. Needs a dense X.
+        How many functions of each column are learned; 0 is none.
     numeric_embedding_scale : float, default=0.1
-        Standard deviation of its first frequencies, in turns per standard deviation of the column
-        (per unit of what `feature_scaling` makes of it).
+        Standard deviation of the first frequencies of "periodic", in turns per standard deviation
+        of the column (per unit of what `feature_scaling` makes of it).
     missing : {"indicator", "error"}, default="indicator"
         What is done about missing values (NaN, None, pandas.NA, null) in X: numbers are replaced by
-        the mean of the training rows, or the median for ``feature_scaling="robust"``, and a column
-        that had some in training gets one more, of 0 and 1, that says where; in categories they are
-        a level of their own. "error" refuses them.
+        the mean of the training rows, or the median for robust scaling, and a column that had some
+        in training gets one more, of 0 and 1, that says where; in categories they are a level of
+        their own. "error" refuses them.
     n_init : int, default=1
         Number of starts from different weights. They are trained together, on the same batches
-        (one after another by "lbfgs"); the first is what ``n_init=1`` gives.
+        (one after another by "lbfgs"); the first is what ``n_init=1`` gives, unless layers are
+        shared.
     combine_inits : {"best", "average"}, default="best"
         Keep the start with the best watched score, or the lowest training loss when nothing is
         watched; or keep all and average their probabilities.
+    n_shared_layers : int, default=0
+        The first so many hidden layers, and what stands before them, are one for all of several
+        starts while these are trained: computed once, and moved by the mean of their gradients (Lee
+        et al. 2015). Afterwards every start has them, from the epoch that was restored for it.
+        `partial_fit`, `warm_start`, "lbfgs" and "adaptive" refuse it.
     scoring : str, callable or None, default=None
         What is watched on the validation set: a scorer's name or ``scorer(estimator, X, y)``,
         higher is better, or "loss". None is "loss"; by hand accuracy for ``loss="log_loss"``,
@@ -196,7 +229,7 @@ class MLPClassifier(
         Effective weights and biases on raw X, computed on access and read-only. With the hidden
         activations (the slopes that "prelu" learns are in `theta_`) and `out_activation_` they
         give the predictions in y's units. Averaged starts, categories (but bools), missing
-        values in the training rows, embeddings of numbers and ``feature_scaling="robust"`` have
+        values in the training rows, embeddings of numbers and columns with robust scaling have
         none.
     n_iter_ : int
         Epochs of the last call of `fit`.
@@ -265,6 +298,7 @@ class MLPClassifier(
     Nature 323. Crammer and Singer (2001), JMLR 2. Weston and Watkins (1999), ESANN. Gorishniy,
     Rubachev and Babenko (2022), On embeddings for numerical features in tabular deep learning,
     NeurIPS 35. Holzmueller, Grinsztajn and Steinwart (2024), Better by default, NeurIPS 37.
+    Lee et al. (2015), Why M heads are better than one, arXiv 1511.06314.
 
     Examples
     --------
@@ -283,6 +317,7 @@ class MLPClassifier(
         **TABLE_CONSTRAINTS,
         **NUMBER_CONSTRAINTS,
         **OPEN_CONSTRAINTS,
+        **LEVER_CONSTRAINTS,
         "encoder": ENCODER_CONSTRAINT,
         "encoder_learning_rate": [Interval(Real, 0, None, closed="left")],
         "loss": [StrOptions(set(CLASSIFICATION_LOSSES))],
@@ -315,6 +350,7 @@ class MLPClassifier(
         nesterovs_momentum=True,
         early_stopping="auto",
         validation_fraction=0.1,
+        refit=False,
         beta_1=0.9,
         beta_2="auto",
         epsilon=1e-8,
@@ -326,23 +362,28 @@ class MLPClassifier(
         label_smoothing=0.0,
         temperature_scaling="auto",
         weight_decay=0.0,
+        weight_decay_schedule="constant",
+        weight_averaging=0.0,
         weight_tol=0.0,
         init="auto",
         parametrization="auto",
         input_scale_layer="auto",
-        feature_scaling="standard",
+        feature_scaling="auto",
         dropout="auto",
+        dropout_schedule="constant",
         max_grad_norm=None,
         encoder=None,
         encoder_learning_rate=1.0,
         categorical_features="from_dtype",
         max_one_hot=8,
         category_embedding_size=8,
+        numeric_embedding="periodic",
         numeric_embedding_size=0,
         numeric_embedding_scale=0.1,
         missing="indicator",
         n_init=1,
         combine_inits="best",
+        n_shared_layers=0,
         scoring=None,
         callbacks=None,
         dtype="auto",
@@ -365,6 +406,7 @@ class MLPClassifier(
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.refit = refit
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -376,23 +418,28 @@ class MLPClassifier(
         self.label_smoothing = label_smoothing
         self.temperature_scaling = temperature_scaling
         self.weight_decay = weight_decay
+        self.weight_decay_schedule = weight_decay_schedule
+        self.weight_averaging = weight_averaging
         self.weight_tol = weight_tol
         self.init = init
         self.parametrization = parametrization
         self.input_scale_layer = input_scale_layer
         self.feature_scaling = feature_scaling
         self.dropout = dropout
+        self.dropout_schedule = dropout_schedule
         self.max_grad_norm = max_grad_norm
         self.encoder = encoder
         self.encoder_learning_rate = encoder_learning_rate
         self.categorical_features = categorical_features
         self.max_one_hot = max_one_hot
         self.category_embedding_size = category_embedding_size
+        self.numeric_embedding = numeric_embedding
         self.numeric_embedding_size = numeric_embedding_size
         self.numeric_embedding_scale = numeric_embedding_scale
         self.missing = missing
         self.n_init = n_init
         self.combine_inits = combine_inits
+        self.n_shared_layers = n_shared_layers
         self.scoring = scoring
         self.callbacks = callbacks
         self.dtype = dtype
@@ -452,7 +499,7 @@ class MLPClassifier(
 
     @classmethod
     def from_sklearn(cls, mlp):
-        """Fitted estimator with the parameters and weights of scikit-learn's `MLPClassifier`.
+        """Fitted estimator with the parameters and weights of one of `sklearn.neural_network`.
 
         Parameters
         ----------
@@ -530,8 +577,9 @@ class MLPClassifier(
         Raises
         ------
         AttributeError
-            With "lbfgs", ``early_stopping=True``, several starts of which the best is kept, or an
-            `encoder` that is not frozen: then there is no such method.
+            With "lbfgs", ``early_stopping=True``, `weight_averaging`, `refit`, several starts of
+            which the best is kept or that share layers, or an `encoder` that is not frozen: then
+            there is no such method.
         ValueError
             Without `classes` in the first call, for labels that it did not announce, and for
             ``class_weight="balanced"``; for input that cannot be used, settings of the network
