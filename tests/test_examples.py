@@ -33,7 +33,7 @@ def is_drawn(axes):
 
 def test_there_are_examples():
     numbers = [int(path.stem.split("_")[1]) for path in EXAMPLES]
-    assert numbers == list(range(1, 26))
+    assert numbers == list(range(1, 28))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
