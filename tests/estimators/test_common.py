@@ -140,7 +140,7 @@ def instance_checks():
             faulty = sklearn.__version__.startswith("1.6.")
             if faulty and label.startswith("numbers") and name == POSITIVE_ONLY:
                 marks = pytest.mark.xfail(reason=INTEGERS, strict=True)
-            if faulty and label.startswith("waves") and name.endswith("on_sparse_data"):
+            if faulty and label.startswith(("waves", "bins")) and name.endswith("on_sparse_data"):
                 marks = pytest.mark.xfail(reason=UNASKED, strict=True)
             if label.startswith("tasks") and name == "check_dtype_object":
                 marks = pytest.mark.xfail(reason=OBJECTS, strict=True)
