@@ -189,7 +189,8 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         scores = -self._errors(X[watched], per_feature=False)
         threshold = float(weighted_quantile(scores, self.contamination, weight[watched]))
         # A training row at the threshold is normal whatever the last bits of its score.
-        self.offset_ = threshold - 1e-10 * abs(threshold)
+        usual = SCORES[self.anomaly_score].usual
+        self.offset_ = threshold - 1e-10 * max(abs(threshold), usual)
         return self
 
     def predict(self, X):

@@ -25,6 +25,9 @@ class ResidualScore(ABC):
     # Whether a row's score is the mean of its contributions; else it is their sum.
     mean = False
 
+    # A contribution as there are many, where it has no unit; 0 where that depends on the rows.
+    usual = 0.0
+
     @classmethod
     @abstractmethod
     def fit(cls, pairs, weight):
@@ -76,6 +79,8 @@ class ResidualMahalanobis(ResidualScore):
         Acts from the right.
     """
 
+    usual = 1.0
+
     center: np.ndarray
     whitening: np.ndarray
 
@@ -100,7 +105,10 @@ class ResidualMahalanobis(ResidualScore):
         center = sums / total
         covariance = products / total - center[:, :, np.newaxis] * center[:, np.newaxis, :]
         floor = FLOOR**2 * np.mean(moments.deviation) / total
-        return cls(center, np.stack([_whitening(matrix, floor) for matrix in covariance]))
+        # Of residuals that are all the same, only rounding would be whitened.
+        rounding = np.finfo(np.float64).eps * np.einsum("mii->m", products) / total
+        floors = floor + rounding / len(center[0])
+        return cls(center, np.stack([*map(_whitening, covariance, floors)]))
 
     def contributions(self, residual):
         residual -= self.center[:, np.newaxis]
