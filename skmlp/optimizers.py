@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _kernels as kernels
-from ._kernels.plain import multiply
+from ._kernels.plain import by_blocks, multiply
 
 __all__ = ["LBFGS", "OPTIMIZERS", "SGD", "Adam", "Optimizer", "RMSprop", "StochasticOptimizer"]
 
@@ -85,6 +85,7 @@ class StochasticOptimizer(Optimizer, ABC):
         Parameters
         ----------
         theta, grad : ndarray of shape (members, n_parameters)
+            Parameters of every member, and the derivatives of its loss by them.
         state : list of ndarray
             From `init`.
         lr : float or ndarray that broadcasts against theta
@@ -136,12 +137,15 @@ class SGD(StochasticOptimizer):
         return [np.zeros_like(theta)] if self.momentum else []
 
     def step(self, theta, grad, state, lr, t, scale=1.0):
+        for block in by_blocks(theta, grad, lr, scale, *state):
+            self._step(*block)
+
+    def _step(self, theta, grad, lr, scale, velocity=None):
         multiply(grad, -1.0, lr, scale)
         if not self.momentum:
             np.add(theta, grad, out=theta)
             return
         # The state is momentum * v, which is all that either form reads of the past.
-        (velocity,) = state
         np.add(velocity, grad, out=velocity)
         if self.nesterovs_momentum:
             np.multiply(velocity, self.momentum, out=velocity)
@@ -255,9 +259,12 @@ class RMSprop(StochasticOptimizer):
         return [np.zeros_like(theta), np.empty_like(theta)]
 
     def step(self, theta, grad, state, lr, t, scale=1.0):
-        # As in Adam, the state holds v / (1 - decay); its second array is scratch.
-        v, root = state
         factor = math.sqrt((1.0 - self.decay) / (1.0 - self.decay**t))
+        for block in by_blocks(theta, grad, lr, scale, *state):
+            self._step(*block, factor)
+
+    def _step(self, theta, grad, lr, scale, v, root, factor):
+        # As in Adam, the state holds v / (1 - decay); its second array is scratch.
         multiply(grad, 1.0, scale)
         np.multiply(grad, grad, out=root)
         np.multiply(v, self.decay, out=v)

@@ -73,6 +73,31 @@ def test_add_decay(compiled, dtype):
     np.testing.assert_array_equal(grads[1][:, 7:], draw(dtype, 3, 11, seed=1)[:, 7:])
 
 
+def test_blocks_are_cut_where_arrays_are_long(monkeypatch):
+    monkeypatch.setattr(plain, "BLOCK", 32)
+    theta, columns, row = np.zeros((4, 20)), np.ones((4, 1)), np.arange(20.0)
+    blocks = list(plain.by_blocks(theta, columns, row, 0.5))
+    assert [part.shape for part, *_ in blocks] == [(4, 8), (4, 8), (4, 4)]
+    assert all(np.may_share_memory(part, theta) for part, *_ in blocks)
+    assert all(one is columns and number == 0.5 for _, one, _, number in blocks)
+    np.testing.assert_array_equal(np.concatenate([cut for _, _, cut, _ in blocks]), row)
+    assert len(list(plain.by_blocks(theta[:, :8], columns))) == 1
+    # However many members there are, a block is worth its calls.
+    many = [part.shape for (part,) in plain.by_blocks(np.zeros((100, 3)))]
+    assert many == [(100, 2), (100, 1)]
+
+
+def test_decay_by_blocks(monkeypatch):
+    theta, work = draw(np.float64, 3, 50), Scratch(np.float64)
+    results = []
+    for block in (plain.BLOCK, 32):
+        monkeypatch.setattr(plain, "BLOCK", block)
+        grad = draw(np.float64, 3, 50, seed=1)
+        results.append((grad, plain.add_decay(grad, theta, 47, 0.3, work)))
+    np.testing.assert_array_equal(results[1][0], results[0][0])
+    np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-14)
+
+
 @needs_numba
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["relu", "relu_backward", "logistic_backward", "tanh_backward"])
@@ -123,7 +148,7 @@ def test_relu_lets_nan_through(compiled, name):
 @needs_numba
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 7, 3000])  # the last is too large for compiled products
-@pytest.mark.parametrize("members, n_out", [(1, 1), (1, 4), (3, 4)])
+@pytest.mark.parametrize("members, n_out", [(1, 1), (1, 4), (3, 1), (3, 4)])
 @pytest.mark.parametrize("kind", ["C", "F", "read-only", "every second", "CSR"])
 def test_affine(compiled, dtype, rows, members, n_out, kind):
     x, theta = draw(dtype, 1, rows, 40), draw(dtype, members, 40 * n_out + n_out, seed=1)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 import skmlp.optimizers
+from skmlp._kernels import plain
 from skmlp.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer, RMSprop, StochasticOptimizer
 
 STOCHASTIC = [
@@ -92,6 +93,17 @@ def test_rates_and_scales_of_any_shape(optimizer, shape):
     lr, scale = np.random.default_rng(1).uniform(0.01, 0.1, (2, *shape))
     expected = reference(optimizer, theta, scale * grads, lr)
     np.testing.assert_allclose(run(optimizer, theta, grads, lr, scale), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(), (50,), (3, 1), (1, 50), (3, 50)], ids=str)
+@pytest.mark.parametrize("optimizer", STOCHASTIC, ids=repr)
+def test_blocks_change_nothing(monkeypatch, optimizer, shape):
+    monkeypatch.setattr(skmlp.optimizers.kernels, "adam", plain.adam, raising=False)
+    theta, grads = arrays(shape=(3, 50))
+    lr, scale = np.random.default_rng(1).uniform(0.01, 0.1, (2, *shape))
+    whole = run(optimizer, theta, grads, lr, scale)
+    monkeypatch.setattr(plain, "BLOCK", 32)
+    np.testing.assert_array_equal(run(optimizer, theta, grads, lr, scale), whole)
 
 
 def sklearn_twin(optimizer, params, lr):

@@ -12,7 +12,8 @@ from . import plain
 
 # Products of up to so many multiply-adds are taken here, by SciPy's BLAS, which the call of NumPy's
 # costs more than it saves; larger ones are for the threads of NumPy's BLAS. OpenBLAS wakes its own
-# at this size, and two pools of threads on the same cores would be in each other's way.
+# at this size, and two pools of threads on the same cores would be in each other's way. Several
+# members share the price of NumPy's call, and its BLAS is often the newer and faster one.
 FEW_MULTIPLICATIONS = 2**18
 
 _compile = njit(cache=True, nogil=True, error_model="numpy")
@@ -137,9 +138,10 @@ def _affine_backward(weight_grad, bias_grad, d_in, x, d, weight):
             if rows.shape[1] > 1:
                 np.dot(rows, _in_c_order(weight[i]).T, d_in[i])
             else:
+                column = np.ascontiguousarray(weight[i, :, 0])
                 for j in range(rows.shape[0]):
-                    for k in range(weight.shape[1]):
-                        d_in[i, j, k] = rows[j, 0] * weight[i, k, 0]
+                    for k in range(column.shape[0]):
+                        d_in[i, j, k] = rows[j, 0] * column[k]
 
 
 def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
@@ -151,18 +153,23 @@ def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
 
 
 def _is_small(z, x):
-    """Whether x is dense and its product small, which does not depend on the number of members."""
-    return type(x) is np.ndarray and z[0].size * x.shape[-1] <= FEW_MULTIPLICATIONS
+    """Whether x is dense and its product too small for NumPy's call."""
+    _, rows, width = z.shape
+    if type(x) is not np.ndarray or rows * width * x.shape[-1] > FEW_MULTIPLICATIONS:
+        return False
+    return len(z) == 1 or width == 1
 
 
 @_compile
 def _relu_in_place(z):
-    # With two names for one array the compiler would not dare to use vector instructions.
+    # With two names for one array the compiler would not dare to use vector instructions, nor where
+    # some numbers need not be written: without adding zero they would all be what was read.
     zero = z.dtype.type(0)
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
             for k in range(z.shape[2]):
-                z[i, j, k] = zero if z[i, j, k] <= zero else z[i, j, k]
+                given = z[i, j, k] + zero
+                z[i, j, k] = zero if given <= zero else given
 
 
 def relu(out, z, work):

@@ -5,6 +5,26 @@ Arrays that are written are named first. Those of parameters have shape (members
 
 import numpy as np
 
+# Passes over arrays of parameters go on to the next so many numbers when all are done with these,
+# which takes a quarter less time once theta is millions: they are still in a cache. In smaller
+# blocks the calls cost more than that.
+BLOCK = 2**16
+
+
+def by_blocks(theta, *others):
+    """Yield theta, (members, P), and arrays that broadcast against it, some columns at a time.
+
+    Numbers go along with every block, and nothing is cut that is of one column.
+    """
+    n, width = theta.shape[1], max(BLOCK // len(theta), BLOCK // 16)
+    if n <= width:
+        yield theta, *others
+        return
+    for start in range(0, n, width):
+        part = slice(start, start + width)
+        cut = (x[..., part] if np.ndim(x) and x.shape[-1] == n else x for x in others)
+        yield theta[:, part], *cut
+
 
 def multiply(x, constant, *factors):
     """Multiply x by the constant and the factors in place; numbers share one pass or none."""
@@ -22,17 +42,18 @@ def adam(theta, grad, m, v, beta_1, beta_2, scale, factor, rate, epsilon):
 
     With g = scale * grad; `grad` is used up. `scale` and `rate` are numbers or broadcast.
     """
-    multiply(grad, 1.0, scale)
-    np.multiply(m, beta_1, out=m)
-    np.add(m, grad, out=m)
-    np.multiply(grad, grad, out=grad)
-    np.multiply(v, beta_2, out=v)
-    np.add(v, grad, out=v)
-    np.sqrt(v, out=grad)
-    np.add(grad, epsilon, out=grad)
-    np.divide(m, grad, out=grad)
-    multiply(grad, factor, rate)
-    np.subtract(theta, grad, out=theta)
+    for x, g, mean, square, s, r in by_blocks(theta, grad, m, v, scale, rate):
+        multiply(g, 1.0, s)
+        np.multiply(mean, beta_1, out=mean)
+        np.add(mean, g, out=mean)
+        np.multiply(g, g, out=g)
+        np.multiply(square, beta_2, out=square)
+        np.add(square, g, out=square)
+        np.sqrt(square, out=g)
+        np.add(g, epsilon, out=g)
+        np.divide(mean, g, out=g)
+        multiply(g, factor, r)
+        np.subtract(x, g, out=x)
 
 
 def add_decay(grad, theta, n, alpha, work):
@@ -41,10 +62,11 @@ def add_decay(grad, theta, n, alpha, work):
     By no product of BLAS: waking its threads for a vector costs more than it saves, and very much
     more on a busy machine.
     """
-    weights = theta[:, :n]
-    share = np.multiply(weights, alpha, out=work("decay", weights.shape))
-    grad[:, :n] += share
-    return np.einsum("mp,mp->m", weights, weights).astype(np.float64)
+    sums = np.zeros(len(theta))
+    for weights, slopes in by_blocks(theta[:, :n], grad[:, :n]):
+        slopes += np.multiply(weights, alpha, out=work("decay", weights.shape))
+        sums += np.einsum("mp,mp->m", weights, weights)
+    return sums
 
 
 def add_bias(z, bias):
