@@ -81,6 +81,7 @@ class Activation(ABC):
         Parameters
         ----------
         z : ndarray of shape (members, rows, width)
+            Values to apply f to.
         out : ndarray of the shape of z
             May be z itself unless `needs_input`.
         work : callable

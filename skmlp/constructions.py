@@ -92,6 +92,7 @@ def logic_gate(kind):
     Parameters
     ----------
     kind : {"and", "or", "xor", "not"}
+        Which logical function.
 
     Returns
     -------
@@ -132,6 +133,7 @@ def step_function(edges, values):
     edges : array-like of shape (n + 1,)
         Increasing; the first may be -inf and the last inf.
     values : array-like of shape (n,) or (n, n_outputs)
+        Value of each interval between edges; for several outputs a row of them.
 
     Returns
     -------
@@ -270,6 +272,7 @@ def polygon_sum(polygons, values):
     polygons : sequence of array-like of shape (n_i, 2)
         Vertices of each. They may overlap; on a common edge both count.
     values : array-like of shape (n_polygons,) or (n_polygons, n_outputs)
+        Value of each polygon; for several outputs a row of them.
 
     Returns
     -------

@@ -51,10 +51,12 @@ class Distribution:
         Parameters
         ----------
         rows : int, slice or array-like of int or bool
+            Positions of the rows, or a mask.
 
         Returns
         -------
         dist : Distribution
+            Of these rows, in the order of the index.
 
         Raises
         ------
@@ -92,6 +94,7 @@ class Distribution:
         Returns
         -------
         mean : ndarray of shape (n[, t])
+            Of each target by itself.
 
         Examples
         --------
@@ -148,6 +151,7 @@ class Distribution:
         Returns
         -------
         var : ndarray of shape (n[, t])
+            Of each target by itself.
 
         Examples
         --------
@@ -165,6 +169,7 @@ class Distribution:
         Returns
         -------
         std : ndarray of shape (n[, t])
+            Of each target by itself.
 
         Examples
         --------
@@ -224,6 +229,7 @@ class Distribution:
         Returns
         -------
         skewness : ndarray of shape (n[, t])
+            Of each target by itself; without a unit.
 
         Examples
         --------
@@ -244,6 +250,7 @@ class Distribution:
         Returns
         -------
         entropy : ndarray of shape (n,)
+            In nats per row; that of a density depends on the unit of y.
 
         Examples
         --------
@@ -264,6 +271,7 @@ class Distribution:
         Parameters
         ----------
         y : array-like, as for `logpdf`
+            A value for each row, or several.
 
         Returns
         -------
@@ -326,10 +334,12 @@ class Distribution:
         Parameters
         ----------
         y : array-like, as for `logpdf`
+            A value for each row, or several.
 
         Returns
         -------
         cdf : ndarray of shape (n[, t][, n_points])
+            From 0 to 1.
 
         Raises
         ------
@@ -354,10 +364,12 @@ class Distribution:
         Parameters
         ----------
         y : array-like, as for `logpdf`
+            A value for each row, or several.
 
         Returns
         -------
         logcdf : ndarray of shape (n[, t][, n_points])
+            From -inf to 0.
 
         Raises
         ------
@@ -381,10 +393,12 @@ class Distribution:
         Parameters
         ----------
         y : array-like, as for `logpdf`
+            A value for each row, or several.
 
         Returns
         -------
         sf : ndarray of shape (n[, t][, n_points])
+            From 0 to 1.
 
         Raises
         ------
@@ -516,6 +530,7 @@ class Distribution:
         Parameters
         ----------
         y : array-like, as for `logpdf`
+            A value for each row, or several.
 
         Returns
         -------

@@ -43,13 +43,16 @@ class Initializer(ABC):
         Parameters
         ----------
         rng : numpy.random.Generator
+            Source of the draws.
         fan_in, fan_out : int
             Numbers of inputs and units.
         gain : float
+            Factor of the following activation, see `Initializer`.
 
         Returns
         -------
         weights : ndarray of shape (fan_in, fan_out)
+            In float64.
         """
 
     def biases(self, rng, fan_in, fan_out, gain):
@@ -58,6 +61,7 @@ class Initializer(ABC):
         Returns
         -------
         biases : ndarray of shape (fan_out,)
+            In float64.
 
         Examples
         --------

@@ -49,13 +49,16 @@ def check_gradient(estimator, X, y=None, scheme="forward", eps=None, *, sample_w
         where training would start, a fitted one where `fit` with ``warm_start=True`` would go on.
         It is not changed.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows that E is computed from, as `fit` takes them.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         As `fit` takes it; ignored for autoencoders.
     scheme : {"forward", "central"}, default="forward"
+        Which of the two formulas.
     eps : float, default=None
         By how much a parameter is moved. None is the square root of the machine epsilon of the
         estimator's dtype for "forward", and its cube root for "central".
     sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
 
     Returns
     -------

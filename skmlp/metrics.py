@@ -36,9 +36,11 @@ def nll(y_true, dist, *, sample_weight=None):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Observed values, in the units of `dist`.
     dist : Distribution
         Of the same rows.
     sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
 
     Returns
     -------
@@ -81,9 +83,11 @@ def crps(y_true, dist, *, sample_weight=None):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Observed values, in the units of `dist`.
     dist : Distribution
         Of the same rows.
     sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
 
     Returns
     -------
@@ -126,6 +130,7 @@ def energy_score(y_true, dist, *, n_samples=200, random_state=None, sample_weigh
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Observed values, in the units of `dist`.
     dist : Distribution
         Of the same rows.
     n_samples : int, default=200
@@ -133,6 +138,7 @@ def energy_score(y_true, dist, *, n_samples=200, random_state=None, sample_weigh
     random_state : int, RandomState, Generator or None, default=None
         Source of the draws.
     sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
 
     Returns
     -------
@@ -193,11 +199,13 @@ def interval_score(y_true, interval, *, coverage=0.9, sample_weight=None):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Observed values, in the units of `interval`.
     interval : array-like of shape (n_samples[, n_targets], 2)
         Lower and upper ends, such as `DensityRegressor.predict_interval` returns.
     coverage : float, default=0.9
         The probability that the intervals were made for.
     sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
 
     Returns
     -------
@@ -240,9 +248,11 @@ def interval_coverage(y_true, interval, *, sample_weight=None):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Observed values, in the units of `interval`.
     interval : array-like of shape (n_samples[, n_targets], 2)
         Lower and upper ends, such as `DensityRegressor.predict_interval` returns.
     sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
 
     Returns
     -------
@@ -279,6 +289,7 @@ def pit_values(y_true, dist, *, random_state=None):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Observed values, in the units of `dist`.
     dist : Distribution
         Of the same rows.
     random_state : int, RandomState, Generator or None, default=None
@@ -329,9 +340,11 @@ def miscalibration_area(y_true, dist, *, sample_weight=None, random_state=None):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Observed values, in the units of `dist`.
     dist : Distribution
         Of the same rows.
     sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
     random_state : int, RandomState, Generator or None, default=None
         Source of the places of counts, see `pit_values`.
 
@@ -442,9 +455,13 @@ class DistributionScorer:
         Parameters
         ----------
         estimator : object
+            Fitted, with `predict_dist`; or a Pipeline or search whose last estimator has it.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Observed values, in the units of `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
 
         Returns
         -------
@@ -474,6 +491,7 @@ class DistributionScorer:
         Returns
         -------
         scorer : DistributionScorer
+            The copy; this scorer stays as it is.
 
         Raises
         ------
@@ -500,6 +518,7 @@ class DistributionScorer:
         Returns
         -------
         routing : MetadataRequest
+            Requests for the parameters of `score`.
 
         Examples
         --------

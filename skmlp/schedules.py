@@ -62,6 +62,7 @@ class Schedule(ABC):
         Returns
         -------
         factor : float
+            What the initial learning rate is multiplied by.
         """
 
 
@@ -96,6 +97,7 @@ class InvScaling(Schedule):
     Parameters
     ----------
     power_t : float, default=0.5
+        The larger, the faster the rate falls; 0 keeps it.
 
     Examples
     --------

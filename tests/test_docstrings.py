@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from itertools import pairwise
 
 import pytest
 from sklearn.base import BaseEstimator
@@ -16,6 +17,7 @@ VOCABULARY = {"activations", "families", "initializers", "losses", "optimizers",
 HOOKS = {"callbacks"}
 PRINTING = {"skmlp.show_versions"}
 SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.M)
+ITEMISED = ("Parameters", "Other Parameters", "Attributes", "Returns", "Yields")
 ENTRY = re.compile(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: : (.+))?$", re.M)
 
 
@@ -84,6 +86,15 @@ def sections(thing):
     """Sections of a docstring by their titles."""
     parts = SECTION.split(inspect.getdoc(thing) or "")
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def bare_entries(thing):
+    """Entries that are names and types only, which the site shows as empty items."""
+    for title in ITEMISED:
+        lines = sections(thing).get(title, "").splitlines()
+        for line, following in pairwise([*lines, ""]):
+            if re.match(r"\S", line) and not re.match(r"\s+\S", following):
+                yield f"{title}: {line}"
 
 
 def described(thing):
@@ -174,6 +185,11 @@ def test_parameters_and_results_are_documented(name):
     assert not real(thing) or "Parameters" in sections(thing)
     if not inspect.isclass(thing) and name not in PRINTING:
         assert "Returns" in sections(thing)
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_every_entry_has_a_description(name):
+    assert not list(bare_entries(CALLABLES[name]))
 
 
 @pytest.mark.parametrize("name", SHOWN)

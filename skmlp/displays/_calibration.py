@@ -46,7 +46,9 @@ class _CalibrationFigure(Display):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows that training has not seen.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Observed values, in the units of `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
         random_state : int, RandomState, Generator or None, default=None
             Source of the places of counts, see `skmlp.metrics.pit_values`.
         name : str, default=None
@@ -59,6 +61,7 @@ class _CalibrationFigure(Display):
         Returns
         -------
         display : object
+            The display, drawn.
 
         Raises
         ------
@@ -115,9 +118,11 @@ class _CalibrationFigure(Display):
         Parameters
         ----------
         y_true : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Observed values, in the units of `dist`.
         dist : Distribution
             Of the same rows.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
         random_state : int, RandomState, Generator or None, default=None
             Source of the places of counts, see `skmlp.metrics.pit_values`.
         name : str, default=None
@@ -130,6 +135,7 @@ class _CalibrationFigure(Display):
         Returns
         -------
         display : object
+            The display, drawn.
 
         Raises
         ------
@@ -186,12 +192,14 @@ class PITDisplay(_CalibrationFigure):
     pit : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Several targets have one histogram each, in outline.
     sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
     name : str, default=None
         In the legend.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn; set by `plot`.
     bars_ : list of matplotlib StepPatch
         One for each target.
     line_ : matplotlib Line2D or None
@@ -240,6 +248,7 @@ class PITDisplay(_CalibrationFigure):
         Returns
         -------
         self : object
+            This display.
 
         Raises
         ------
@@ -298,12 +307,14 @@ class QuantileCalibrationDisplay(_CalibrationFigure):
     pit : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Values of `skmlp.metrics.pit_values`; several targets have one curve each.
     sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
     name : str, default=None
         In the legend, before the `skmlp.metrics.miscalibration_area`.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn; set by `plot`.
     areas_ : list of float
         Miscalibration areas, one for each target.
     lines_ : list of matplotlib Line2D
@@ -352,6 +363,7 @@ class QuantileCalibrationDisplay(_CalibrationFigure):
         Returns
         -------
         self : object
+            This display.
 
         Raises
         ------

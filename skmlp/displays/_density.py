@@ -32,6 +32,7 @@ class DensityDisplay(Display):
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn; set by `plot`.
     bands_ : list of matplotlib PolyCollection
         Of a fan, one for each coverage from the largest to the smallest.
     line_ : matplotlib Line2D or None
@@ -90,6 +91,7 @@ class DensityDisplay(Display):
         estimator : object
             Fitted, with `predict_dist`; or a Pipeline or search whose last estimator has it.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows that the range of the feature and the typical values of the others are taken from.
         y : array-like of shape (n_samples,), default=None
             Values to scatter.
         feature : int or str, default=0
@@ -113,6 +115,7 @@ class DensityDisplay(Display):
         Returns
         -------
         display : DensityDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -187,6 +190,7 @@ class DensityDisplay(Display):
         Returns
         -------
         self : object
+            This display.
 
         Raises
         ------

@@ -23,19 +23,24 @@ class EmbeddingDisplay(Display):
     Parameters
     ----------
     embedding : ndarray of shape (n_samples, 2)
+        Horizontal and vertical positions of the rows.
     y : array-like of shape (n_samples,) or None, default=None
         Classes, which have a legend, or numbers, which have a colour bar.
     component_names : sequence of two str, default=("component 0", "component 1")
+        Of the horizontal and the vertical axis.
     target_name : str, default=None
         Title of the legend, label of the colour bar.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn; set by `plot`.
     scatter_ : matplotlib PathCollection
         All points; in the order of the rows, so that no class hides another.
     legend_ : matplotlib Legend or None
+        Of the classes; None for numbers, and without y.
     colorbar_ : matplotlib Colorbar or None
+        Of the numbers; None for classes, and without y.
 
     Examples
     --------
@@ -72,6 +77,7 @@ class EmbeddingDisplay(Display):
             Fitted, with `transform`, such as `AutoencoderTransformer`, `MLPClassifier` (its last
             hidden layer), or a Pipeline or a fitted search of one.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to transform, of the kinds that the transformer takes.
         y : array-like of shape (n_samples,), default=None
             Target, see `plot`.
         components : pair of int, default=(0, 1)
@@ -84,6 +90,7 @@ class EmbeddingDisplay(Display):
         Returns
         -------
         display : EmbeddingDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -140,6 +147,7 @@ class EmbeddingDisplay(Display):
         Returns
         -------
         display : EmbeddingDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -192,6 +200,7 @@ class EmbeddingDisplay(Display):
         Returns
         -------
         self : object
+            This display.
 
         Raises
         ------

@@ -25,11 +25,13 @@ class LossCurveDisplay(Display):
     loss : array-like of shape (n_epochs,)
         Training loss. NaN, here and below, stands for what was not measured.
     validation_loss : array-like of shape (n_epochs,) or None, default=None
+        Loss on the validation rows, without penalties; None for none.
     validation_score : array-like of shape (n_epochs,) or None, default=None
         Higher is better.
     best_epochs : sequence of int, default=()
         Counted from 1; several for an average of several starts.
     score_name : str, default="score"
+        What the score is called, after the word "validation".
     step_name : str, default="epoch"
         What is counted.
     name : str, default=None
@@ -38,10 +40,13 @@ class LossCurveDisplay(Display):
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn; set by `plot`.
     score_ax_ : matplotlib Axes or None
         The axes on the right, of the score.
     loss_line_ : matplotlib Line2D
+        The training loss.
     validation_line_, score_line_ : matplotlib Line2D or None
+        The validation loss and the score; None for what was not given.
     best_lines_ : list of matplotlib Line2D
         Vertical, one for each of the best epochs.
 
@@ -103,6 +108,7 @@ class LossCurveDisplay(Display):
         Returns
         -------
         display : LossCurveDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -173,6 +179,7 @@ class LossCurveDisplay(Display):
         Returns
         -------
         self : object
+            This display.
 
         Raises
         ------

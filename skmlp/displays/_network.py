@@ -33,6 +33,7 @@ class NetworkDisplay(Display):
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn; set by `plot`.
     nodes_ : list of matplotlib PathCollection
         One for each layer of units.
     edges_ : list of matplotlib LineCollection
@@ -42,6 +43,7 @@ class NetworkDisplay(Display):
     texts_ : list of matplotlib Annotation
         Names, and numbers of units that are not drawn.
     colorbar_ : matplotlib Colorbar or None
+        Of the weights; None with ``colorbar=False``.
 
     See Also
     --------
@@ -103,6 +105,7 @@ class NetworkDisplay(Display):
         Returns
         -------
         display : NetworkDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -175,6 +178,7 @@ class NetworkDisplay(Display):
         cmap : str or Colormap, default="coolwarm"
             Of the weights, from the most negative to the most positive.
         colorbar : bool, default=True
+            Whether to draw the colour bar of the weights.
         node_kwargs, edge_kwargs, text_kwargs : dict, default=None
             For ``ax.scatter`` of the units, LineCollection of the weights, ``ax.annotate`` of
             the names.
@@ -182,6 +186,7 @@ class NetworkDisplay(Display):
         Returns
         -------
         self : object
+            This display.
 
         Raises
         ------

@@ -24,9 +24,11 @@ class ReconstructionDisplay(Display):
     Parameters
     ----------
     original, reconstruction : ndarray of shape (n_samples, n_features)
+        The rows, and what is made of them, in the same units.
     image_shape : pair of int or None, default=None
         Height and width of the rows as images; None for lines.
     feature_names : sequence of str or None, default=None
+        Written under lines of up to 40 features; None for none.
     row_names : sequence of str or None, default=None
         None for numbers from 0.
     center, scale : ndarray of shape (n_features,) or None, default=None
@@ -35,6 +37,7 @@ class ReconstructionDisplay(Display):
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn; set by `plot`.
     image_ : matplotlib AxesImage or None
         All images in one.
     lines_, reconstruction_lines_ : list of matplotlib Line2D
@@ -97,6 +100,7 @@ class ReconstructionDisplay(Display):
             `AutoencoderOutlierDetector`, or with `transform` and `inverse_transform`, such as
             PCA; or a Pipeline or a fitted search whose last estimator has them.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, of which the first are shown; all of them give the standard deviations.
         image_shape : pair of int, default=None
             Height and width if rows are images.
         n_samples : int, default=10
@@ -113,6 +117,7 @@ class ReconstructionDisplay(Display):
         Returns
         -------
         display : ReconstructionDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -196,6 +201,7 @@ class ReconstructionDisplay(Display):
         Returns
         -------
         self : object
+            This display.
 
         Raises
         ------

@@ -69,6 +69,7 @@ class Family(Loss, Law):
         y : ndarray of shape (n, n_targets)
             In y's units.
         weight : ndarray of shape (n,) or None, default=None
+            Non-negative weights; None for all 1.
 
         Returns
         -------
@@ -134,7 +135,9 @@ class Family(Loss, Law):
         Returns
         -------
         law : Law
+            The family, with what it knows of the training targets in these units.
         p : dict of str to ndarray of shape (*batch, ...)
+            Its parameters by name, in the units of y.
 
         Examples
         --------

@@ -79,6 +79,7 @@ class Poisson(CountFamily):
     Parameters
     ----------
     loss : {"nll", "crps"}, default="nll"
+        What is minimised: the negative log-likelihood, or the continuous ranked probability score.
 
     Raises
     ------

@@ -25,6 +25,7 @@ class Laplace(LocationScale, SymmetricLaw):
     Parameters
     ----------
     loss : {"nll", "crps"}, default="nll"
+        What is minimised: the negative log-likelihood, or the continuous ranked probability score.
     min_scale : float, default=1e-3
         Smallest b, in standard deviations of y.
     max_scale : float, default=150.0

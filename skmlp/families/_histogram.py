@@ -27,6 +27,7 @@ class Histogram(Family):
     Parameters
     ----------
     loss : {"nll", "crps"}, default="nll"
+        What is minimised: the negative log-likelihood, or the continuous ranked probability score.
     n_bins : int, default=20
         Largest number of bins; there are fewer when y has fewer values.
     binning : {"quantile", "uniform"}, default="quantile"

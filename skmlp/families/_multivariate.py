@@ -89,6 +89,7 @@ class MultivariateNormal(Family, VectorLaw):
     Parameters
     ----------
     loss : {"nll"}, default="nll"
+        What is minimised: the negative log-likelihood.
     covariance_type : {"full", "diag", "spherical", "tied"}, default="full"
         "tied" is a full matrix that does not depend on x; "spherical" is one variance, in the units
         of y, for all targets.
@@ -338,6 +339,7 @@ class MultivariateMixture(VectorLaw, Mixture):
     Parameters
     ----------
     component : MultivariateNormal
+        Of the parts, which differ in their parameters only.
     """
 
     def n_targets_of(self, p):

@@ -75,6 +75,7 @@ class Normal(LocationScale, NormalLaw):
         y : ndarray of shape (n, n_targets)
             In y's units.
         weight : ndarray of shape (n,) or None, default=None
+            Non-negative weights; None for all 1.
 
         Returns
         -------
@@ -157,6 +158,7 @@ class LogNormal(LocationScale):
     Parameters
     ----------
     loss : {"nll", "crps"}, default="nll"
+        What is minimised: the negative log-likelihood, or the continuous ranked probability score.
     min_scale : float, default=1e-3
         Smallest standard deviation of log y.
     max_scale : float, default=10.0

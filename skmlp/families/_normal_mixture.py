@@ -30,6 +30,7 @@ class NormalMixture(Family, Mixture):
     Parameters
     ----------
     loss : {"nll", "crps"}, default="nll"
+        What is minimised: the negative log-likelihood, or the continuous ranked probability score.
     n_mixture_components : int, default=5
         Number of components, at least 1.
     min_scale : float, default=0.01

@@ -50,10 +50,13 @@ class Recalibrated(Law):
         Parameters
         ----------
         law : Law
+            The distribution before.
         p : dict of str to ndarray
             Its parameters, for a batch of n rows.
         y : ndarray of shape (n, 1)
+            Observed values, one for each row of the batch.
         weight : ndarray of shape (n,)
+            Non-negative weights.
 
         Returns
         -------

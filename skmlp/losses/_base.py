@@ -43,10 +43,12 @@ class Interval:
         Parameters
         ----------
         y : array-like
+            Numbers of any shape.
 
         Returns
         -------
         inside : ndarray of bool of the shape of y
+            True for the numbers in the interval.
 
         Examples
         --------
@@ -113,10 +115,12 @@ class Loss(ABC):
         mean : float
             Mean of the loss over rows, summed over targets.
         n_targets : int
+            Number of targets.
 
         Returns
         -------
         dispersion : float
+            In the units of the loss.
 
         Examples
         --------
@@ -145,7 +149,9 @@ class Loss(ABC):
         Parameters
         ----------
         y : ndarray of shape (n, n_targets), for multiclass losses (n,)
+            Targets as `loss_grad` takes them.
         weight : ndarray of shape (n,) or None
+            Non-negative weights; None for all 1.
         n_targets : int or None
             Number of targets or classes; None reads it off y, that is, trusts that the last class
             is present.
@@ -172,6 +178,7 @@ class Loss(ABC):
         Parameters
         ----------
         y : ndarray of shape (rows, n_targets), for multiclass losses codes of shape (rows,)
+            Targets, in the units that `raw` is for.
         raw : ndarray of shape (members, rows, n_raw)
             Not changed.
         loss : ndarray of shape (members, rows)
@@ -190,6 +197,7 @@ class Loss(ABC):
         y : ndarray of shape (n, n_targets)
             In y's units.
         weight : ndarray of shape (n,) or None
+            Non-negative weights; None for all 1.
 
         Returns
         -------
@@ -216,6 +224,7 @@ class Loss(ABC):
         Parameters
         ----------
         ratio : ndarray of shape (n_targets,) or float
+            Old unit over new unit, for each target or for all.
 
         Returns
         -------
@@ -240,10 +249,12 @@ class Loss(ABC):
         Parameters
         ----------
         shift, scale : ndarray of shape (n_targets,) or float
+            Of the change of units, for each target or for all.
 
         Returns
         -------
         factor, offset : ndarray that broadcast with (n_raw,)
+            The new raw outputs are ``factor * raw + offset``.
 
         Examples
         --------
@@ -266,6 +277,7 @@ class Loss(ABC):
         Parameters
         ----------
         raw : ndarray of shape (..., n_raw)
+            Raw outputs of the network.
 
         Returns
         -------
@@ -287,10 +299,12 @@ class Loss(ABC):
         Parameters
         ----------
         raw : ndarray of shape (members, rows, n_raw)
+            Raw outputs of each member.
 
         Returns
         -------
         raw : ndarray of shape (rows, n_raw)
+            Those of the mean prediction.
 
         Raises
         ------

@@ -12,6 +12,7 @@ def weighted_quantile(y, q, weight=None):
     Parameters
     ----------
     y : array-like of shape (n,) or (n, k)
+        Values, of every column by itself.
     q : float or array-like of floats
         Levels from 0 to 1.
     weight : array-like of shape (n,) or None, default=None

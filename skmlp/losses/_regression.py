@@ -170,10 +170,12 @@ class Quantile(ElementwiseLoss):
         Parameters
         ----------
         n_targets : int
+            Number of targets; 1 for several levels.
 
         Returns
         -------
         n_raw : int
+            Number of targets, or of levels.
 
         Raises
         ------

@@ -143,6 +143,7 @@ class AutoencoderOutlierDetector(OutlierMixin, LinkedToDocs, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows of numbers; dense, CSR or CSC.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
