@@ -4,13 +4,15 @@ import sys
 from collections import Counter
 
 from _accuracy_cells import tried
-from _accuracy_contestants import BUILT_IN, check
+from _accuracy_contestants import BUILT_IN, OURS, TABULAR, check
+from _accuracy_figure import draw, points
 from _accuracy_results import Results, append, is_frame, read, resume, same_parameters, set_name
 from _accuracy_tables import (
     REFERENCES,
     SCORES,
     SECONDS,
     bar_lines,
+    counted,
     means_table,
     noise_lines,
     set_row,
@@ -104,7 +106,10 @@ def run_cells(cells, results, specs, args):
 
 
 def print_kind(kind, contestants, results, specs, args):
-    """Run the sets of a kind, print a row of the first score as soon as it is known, then all."""
+    """Run the sets of a kind, print a row of the first score as soon as it is known, then all.
+
+    Returns what the figure shows of them.
+    """
     first, *others = SCORES[kind]
     names = columns(results, [contestant.name for contestant in contestants], specs)
     print(f"\n{set_table(kind, first, names).head()}", flush=True)
@@ -130,6 +135,7 @@ def print_kind(kind, contestants, results, specs, args):
     ):
         if lines:
             print("\n" + "\n".join(lines))
+    return f"{kind}, {len(counted(specs))} sets", *points(results, kind, names, specs)
 
 
 def incomplete(results, names, specs, args):
@@ -199,9 +205,13 @@ def accuracy(args):
         print(f"{contestant.name}: {contestant.settings}")
     print(f"Splits: {args.splits}; seeds: {args.seeds}; jobs: {args.jobs}")
     results = known_results(args, contestants, specs)
-    for kind, found in by_kind.items():
-        if found:
-            print_kind(kind, contestants, results, found, args)
+    panels = [
+        print_kind(kind, contestants, results, found, args)
+        for kind, found in by_kind.items()
+        if found
+    ]
+    if args.figure:
+        draw(args.figure, panels, peers={*BUILT_IN} - {OURS, TABULAR})
     print(NOTES)
     if by_kind["classification"]:
         print(FRAMED if args.frames else CODED)

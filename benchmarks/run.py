@@ -146,6 +146,7 @@ def add_accuracy(commands):
     parser.add_argument("--reference", nargs="+", default=[], metavar="NAME", help="for ratios")
     parser.add_argument("--frames", action="store_true", help="words as columns of dtype category")
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="fits at a time")
+    parser.add_argument("--figure", metavar="PATH", help="draw errors over seconds to this file")
     parser.set_defaults(run=accuracy)
 
 

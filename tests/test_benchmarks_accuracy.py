@@ -24,7 +24,7 @@ def bench():
     sys.path.insert(0, str(BENCHMARKS))
     before = set(sys.modules)
     try:
-        parts = {"results", "tables", "contestants", "cells"}
+        parts = {"results", "tables", "contestants", "cells", "figure"}
         modules = {part: importlib.import_module(f"_accuracy_{part}") for part in parts}
         yield SimpleNamespace(
             **modules,
@@ -459,6 +459,25 @@ def test_means_table(bench):
 # The command
 
 
+def test_points_of_the_figure(bench):
+    cells = [
+        ("a", "pol", 0.03, 2.0),
+        ("a", "airfoil", 0.08, 4.0),
+        ("b", "pol", 0.2, 1.0),
+        ("b", "airfoil", 0.2, 1.0),
+        ("b", "autompg", 9.0, 9.0),  # without a
+        ("a", "bike", 9.0, 9.0),  # counted in no mean
+        ("b", "bike", 9.0, 9.0),
+    ]
+    results = bench.results.Results(
+        record(name, spec, nRMSE=score, cpu=seconds) for name, spec, score, seconds in cells
+    )
+    specs = ["pol", "airfoil", "autompg", "bike"]
+    score, found = bench.figure.points(results, "regression", ["a", "b"], specs)
+    assert score == "nRMSE"
+    np.testing.assert_allclose([found["a"], found["b"]], [(6.0, 0.06), (2.0, 0.21)])
+
+
 @pytest.fixture
 def dummies(bench, monkeypatch):
     """Contestants that fit at once, and a list of what was fitted."""
@@ -499,8 +518,10 @@ def test_accuracy_is_resumed_and_merged(bench, dummies, tmp_path, capsys):
     for split in (0, 1, 2):
         bench.results.append(other, record("RealMLP-TD-S", "autompg", split, nRMSE=0.5))
     dummies.clear()
-    bench.run.main([*call, "--contestants", "--load", str(path), str(other)])
+    figure = ["--figure", str(tmp_path / "accuracy.png")]
+    bench.run.main([*call, "--contestants", "--load", str(path), str(other), *figure])
     assert not dummies
+    assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
     printed = capsys.readouterr().out
     titles, scores = (
         next(line for line in printed.splitlines() if line.startswith(f"| {word}")).split("|")
