@@ -6,6 +6,7 @@ from _tables import geometric_mean
 
 LABELS = {"bare": "scikit-learn, bare", "scaled": "scikit-learn, scaled"}
 LABELS |= {"HGB": "HistGradientBoosting", OURS: "skmlp, default", TABULAR: "skmlp, preset"}
+BELOW = {"scaled", OURS, TABULAR}  # who has the name under the point, as neighbours are close
 PEER_COLOUR, OWN_COLOUR = "C0", "C1"
 
 
@@ -50,7 +51,7 @@ def draw(path, panels, peers):
             axis.annotate(
                 LABELS.get(name, name),
                 (seconds, mean),
-                (0, 7),
+                (0, -15 if name in BELOW else 7),
                 textcoords="offset points",
                 ha="center",
                 fontsize="small",
