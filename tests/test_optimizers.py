@@ -176,7 +176,8 @@ def test_nothing_grows_with_the_parameters(optimizer, shape, dtype):
     optimizer.step(theta, second, state, lr, 2, scale)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 100_000  # the buffer that broadcasting takes in older NumPy has a fixed size
+    # Less than a row of theta; the buffers that older NumPy takes have a fixed size.
+    assert peak < 300_000
 
 
 @pytest.mark.parametrize("optimizer", STOCHASTIC, ids=repr)
