@@ -321,7 +321,7 @@ def _embedded(n_plain, tables, numbers):
     return Columns(tuple(parts), tuple(widths), n_in)
 
 
-def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=None, block=None):
+def forward_blocks(network, theta, rows, index=None, *, stop=None, block=None):
     """Yield slice, x and output for one block of rows after another; see `evaluate`.
 
     What is yielded is overwritten by the next block.
@@ -329,7 +329,7 @@ def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=Non
     members = len(theta)
     n = len(rows) if index is None else len(index)
     block = block or block_rows(network, members)
-    own = workspace or _last.take(network, members, theta.dtype)
+    own = _last.take(network, members, theta.dtype)
     try:
         for start in range(0, n, block):
             part = slice(start, min(start + block, n))
@@ -339,8 +339,7 @@ def forward_blocks(network, theta, rows, index=None, *, stop=None, workspace=Non
                 raw = network.forward(theta, x, own.caches(part.stop - start), stop)
             yield part, x, raw
     finally:
-        if workspace is None:
-            _last.give_back(own)
+        _last.give_back(own)
 
 
 # More memory than this is not held for the next prediction.
@@ -372,7 +371,7 @@ class _Last(threading.local):
 _last = _Last()
 
 
-def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, block=None):
+def evaluate(network, theta, rows, index=None, *, stop=None, block=None):
     """Outputs of all rows, block by block, so that memory stays bounded.
 
     Parameters
@@ -385,16 +384,15 @@ def evaluate(network, theta, rows, index=None, *, stop=None, workspace=None, blo
         The rows wanted; all by default.
     stop : int, optional
         Number of layers to run.
-    workspace : Workspace, optional
-        To reuse between calls; without one, that of the thread's last small prediction may serve.
+    block : int, optional
+        Rows of a block; by default as `block_rows` says.
 
     Returns
     -------
     out : ndarray of shape (members, n_rows, width)
     """
     n, out = len(rows) if index is None else len(index), None
-    options = {"stop": stop, "workspace": workspace, "block": block}
-    for part, _, raw in forward_blocks(network, theta, rows, index, **options):
+    for part, _, raw in forward_blocks(network, theta, rows, index, stop=stop, block=block):
         if out is None:
             out = np.empty((len(theta), n, raw.shape[-1]), raw.dtype)
         out[:, part] = raw
