@@ -33,6 +33,9 @@ class Activation(ABC):
         functions that are odd, or nearly linear around 0, this is 1 / f'(0) (Glorot and Bengio,
         2010); for relu and its relatives it is ``E[f(Z)^2] ** -0.5`` with Z standard normal, which
         is the condition of He et al. (2015).
+    fused : str or None
+        What compiled steps, which make all passes in one call, know the function as. Subclasses do
+        not inherit it.
     default_init, default_gain : str, float
         The initializer and the gain that ``init="auto"`` stands for in a layer followed by this
         activation. Glorot's rule as it is, scikit-learn's, gave lower errors than the gains above
@@ -59,6 +62,7 @@ class Activation(ABC):
     trainable = True
     piecewise_linear = False
     gain = 1.0
+    fused = None
     default_init = "glorot_uniform"
     default_gain = 1.0
     _constants = ()  # what forward and backward take after work, in the convenience methods
@@ -263,6 +267,8 @@ class Identity(_PiecewiseLinear):
     array([-2.,  3.])
     """
 
+    fused = "identity"
+
     def forward(self, z, out, work):
         if out is not z:
             np.copyto(out, z)
@@ -356,6 +362,7 @@ class ReLU(_PiecewiseLinear):
     """
 
     gain = math.sqrt(2.0)
+    fused = "relu"
 
     def forward(self, z, out, work):
         kernels.relu(out, z, work)

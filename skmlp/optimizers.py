@@ -39,6 +39,9 @@ class StochasticOptimizer(Optimizer, ABC):
     ----------
     scale_free : bool
         Whether steps stay as they are when all gradients are multiplied by a constant.
+    fused : str or None
+        What compiled steps, which make all passes in one call, know the rule as. Subclasses do not
+        inherit it.
 
     Examples
     --------
@@ -62,6 +65,7 @@ class StochasticOptimizer(Optimizer, ABC):
 
     stochastic = True
     scale_free = False
+    fused = None
 
     @abstractmethod
     def init(self, theta):
@@ -191,6 +195,7 @@ class Adam(StochasticOptimizer):
     """
 
     scale_free = True
+    fused = "adam"
 
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -205,13 +210,29 @@ class Adam(StochasticOptimizer):
         return [np.zeros_like(theta), np.zeros_like(theta)]
 
     def step(self, theta, grad, state, lr, t, scale=1.0):
-        # The state holds m / (1 - beta_1) and v / (1 - beta_2), which saves a pass for each; the
-        # constants meet in the last multiplication.
         m, v = state
-        root = math.sqrt(1.0 - self.beta_2)
+        beta_1, beta_2, epsilon = self.constants
+        kernels.adam(theta, grad, m, v, beta_1, beta_2, scale, self.factor(t), lr, epsilon)
+
+    # The state holds m / (1 - beta_1) and v / (1 - beta_2), which saves a pass for each; the
+    # constants meet in the last multiplication.
+
+    @property
+    def constants(self):
+        """beta_1, beta_2 and epsilon as kernels take them, for means without their constants."""
+        return self.beta_1, self.beta_2, self.epsilon / math.sqrt(1.0 - self.beta_2)
+
+    def factor(self, t):
+        """Return the float by which step t multiplies lr, for means without their constants.
+
+        Examples
+        --------
+        >>> from skmlp.optimizers import Adam
+        >>> round(Adam().factor(1), 6)  # m is the gradient g, v its square: the step is lr
+        1.0
+        """
         correction = math.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
-        factor, epsilon = correction * (1.0 - self.beta_1) / root, self.epsilon / root
-        kernels.adam(theta, grad, m, v, self.beta_1, self.beta_2, scale, factor, lr, epsilon)
+        return correction * (1.0 - self.beta_1) / math.sqrt(1.0 - self.beta_2)
 
 
 @dataclass(frozen=True)

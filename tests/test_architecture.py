@@ -54,7 +54,7 @@ ALLOWED = {
 LAZY = {"displays": {"matplotlib"}, "callbacks": {"rich"}}
 
 # Modules that are loaded only where an optional package is installed.
-OPTIONAL = {"_kernels.compiled": {"numba"}}
+OPTIONAL = {"_kernels.compiled": {"numba"}, "_kernels.fused": {"numba"}}
 
 PRIVATE_SKLEARN = "_sklearn_compat"
 

@@ -1,4 +1,4 @@
-"""The few element-wise passes that small steps consist of, by NumPy or compiled.
+"""The few element-wise passes that small steps consist of, by NumPy or compiled, or all in one.
 
 ``kernels.adam(...)`` is NumPy's version, or one compiled by Numba where that is installed (``pip
 install skmlp[accel]``). Which it is gets decided here and nowhere else, when the first of them is
@@ -32,8 +32,9 @@ def use(compiled):
     if compiled:
         # Numba takes a while to load.
         from .compiled import KERNELS
+        from .fused import KERNELS as STEPS
 
-        functions |= KERNELS
+        functions |= KERNELS | STEPS
     _state["compiled"] = compiled
     globals().update(functions)
 

@@ -82,6 +82,9 @@ class Loss(ABC):
         Whether the gradient is continuous in g.
     init_is_optimal : bool
         Whether no constant has a lower mean loss than `init_raw`.
+    fused : str or None
+        What compiled steps, which make all passes in one call, know the loss as. Subclasses do not
+        inherit it.
 
     Examples
     --------
@@ -99,6 +102,7 @@ class Loss(ABC):
     link = "identity"
     smooth = True
     init_is_optimal = True
+    fused = None
 
     @property
     def plain(self):

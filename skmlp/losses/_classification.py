@@ -92,6 +92,7 @@ class BinaryLogLoss(LogLoss, ElementwiseLoss):
 
     domain = Interval(0, 1, True, True)
     link = "logistic"
+    fused = "log loss"
 
     def init_raw(self, y, weight=None, n_targets=None):
         rate = _smooth(weighted_mean(y, weight), self.label_smoothing, 2)
@@ -144,6 +145,7 @@ class SoftmaxLogLoss(LogLoss):
     """
 
     link = "softmax"
+    fused = "softmax"
 
     def init_raw(self, y, weight=None, n_targets=None):
         counts = np.bincount(y, weights=weight, minlength=n_targets or 0)

@@ -31,6 +31,8 @@ class SquaredError(ElementwiseLoss):
     array([3.])
     """
 
+    fused = "squared error"
+
     def dispersion(self, mean, n_targets):
         return 2.0 * mean / n_targets
 
