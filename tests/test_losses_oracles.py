@@ -304,3 +304,25 @@ def test_weighted_quantile_shapes_follow_numpy():
         assert weighted_quantile(y, 0.2)[column] == weighted_quantile(y[:, column], 0.2)
     weight = np.r_[0.0, np.ones(19)]
     np.testing.assert_array_equal(weighted_quantile(y, 0.0, weight), y[1:].min(axis=0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("numbers", [1, 40, 2**15])
+@pytest.mark.parametrize("shape", [(3,), (50, 3), (2, 9, 5), (7, 100), (0, 4)], ids=str)
+def test_probabilities_are_softmax_whatever_the_shape(shape, numbers, dtype, monkeypatch):
+    monkeypatch.setattr("skmlp.losses._classification.CACHED_NUMBERS", numbers)
+    raw = (20.0 * np.random.default_rng(0).standard_normal((*shape, 2))[..., 0]).astype(dtype)
+    raw[..., 0] -= 1000.0
+    before, loss = raw.copy(), SoftmaxLogLoss()
+    proba, log_proba = loss.predict(raw), loss.log_proba(raw)
+    assert proba.dtype == log_proba.dtype == dtype
+    tolerance = 64 * np.finfo(dtype).eps
+    np.testing.assert_allclose(proba, special.softmax(raw, axis=-1), tolerance, tolerance)
+    expected = special.log_softmax(raw, axis=-1)
+    np.testing.assert_allclose(log_proba, expected, tolerance, tolerance)
+    np.testing.assert_array_equal(raw, before)
+
+
+def test_probabilities_of_lists_and_of_impossible_classes():
+    np.testing.assert_allclose(SoftmaxLogLoss().predict([0, -np.inf, 0]), [0.5, 0.0, 0.5])
+    assert SoftmaxLogLoss().log_proba([[0, 1]]).dtype == np.float64
