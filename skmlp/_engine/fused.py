@@ -1,67 +1,23 @@
 """Many steps in one call, for the plainest fits: small networks cost little but calls."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .. import _kernels as kernels
 from .._kernels.plain import FUSED_LOSSES
-from .batches import DenseRows, TrainingSet
+from .batches import DenseRows, MappedRows, TrainingSet
 from .layers import Activate, Dense
+from .memory import Scratch
 from .objective import Objective
 
 # Multiply-adds of a call, some hundredths of a second: Python hears of a Ctrl-C between calls.
 CALL_PRODUCTS = 2**29
 
-
-@dataclass(frozen=True)
-class Fused:
-    """A fit in the form that the kernel `steps` takes; see there for all but `adam`, an Adam."""
-
-    X: np.ndarray
-    targets: tuple
-    batch_size: int
-    network: tuple
-    objective: tuple
-    adam: object
-    work: tuple
-
-    def run(self, state, grad, order, rates):
-        """Make a step for each of the rates; returns what `steps` returns, or None."""
-        products = 3 * self.batch_size * grad.size
-        n_steps, totals = max(1, CALL_PRODUCTS // products), np.zeros(len(state.theta))
-        for start in range(0, len(rates), n_steps):
-            part = slice(start, start + n_steps)
-            t = range(state.step + 1, state.step + 1 + len(rates[part]))
-            found = kernels.steps(
-                state.theta,
-                grad,
-                *state.moments,
-                self.X,
-                self.targets,
-                order[start * self.batch_size : (start + n_steps) * self.batch_size],
-                self.batch_size,
-                self.network,
-                self.objective,
-                self.adam.constants,
-                rates[part] * [self.adam.factor(number) for number in t],
-                self.work,
-            )
-            if found is None:
-                return None
-            totals += found
-            state.step += len(t)
-        return totals
-
-    def weight_sum(self, order):
-        """Sum of the weights of the rows at `order`."""
-        weight = self.targets[2]
-        return float(weight[order].sum(dtype=np.float64)) if len(weight) else float(len(order))
+# Entries of the rows that are copied for a call, where `steps` cannot read X itself.
+CALL_ENTRIES = 2**18
 
 
 def fused(objective, data, state, plan):
-    """A `Fused`, or None for a fit with anything that only separate passes can do."""
-    network, loss = _layers(objective.network), _name(objective.loss)
+    """A `Fused` for these arguments of `train`, or None if only separate passes can do it."""
     special = (
         plan.moving() is not None
         or plan.max_grad_norm is not None
@@ -70,35 +26,85 @@ def fused(objective, data, state, plan):
         or state.lag.any()
         or objective.penalties
     )
-    if special or network is None or _name(plan.optimizer) != "adam" or loss not in FUSED_LOSSES:
+    if special or (type(objective), type(data)) != (Objective, TrainingSet):
         return None
-    if (type(objective), type(data), type(data.rows)) != (Objective, TrainingSet, DenseRows):
+    if _name(plan.optimizer) != "adam" or _name(objective.loss) not in FUSED_LOSSES:
         return None
-    dtype, X = state.theta.dtype, data.rows.X
-    if X.dtype != dtype or not X.flags.c_contiguous:
+    network, floats = _layers(objective.network), data.y.dtype == state.theta.dtype
+    if network is None or not (floats or data.y.ndim == 1):
         return None
-    numbers, codes = np.empty((0, 0), dtype), np.empty(0, np.intp)
-    if data.y.ndim == 1:
-        codes = data.y.astype(np.intp, order="C", copy=False)
-    elif data.y.dtype != dtype:
+    # Others may hand out sparse batches, or more than X.
+    if not isinstance(data.rows, (DenseRows, MappedRows)):
         return None
-    else:
-        numbers = np.ascontiguousarray(data.y)
-    weight = np.empty(0, dtype) if data.weight is None else np.ascontiguousarray(data.weight)
-    smoothing = float(getattr(objective.loss, "label_smoothing", 0.0))
-    return Fused(
-        _read_only(X),
-        tuple(_read_only(array) for array in (numbers, codes, weight)),
-        plan.batch_size,
-        network,
-        (FUSED_LOSSES.index(loss), smoothing, float(objective.alpha), objective.network.n_weights),
-        plan.optimizer,
-        _memory(network[0], min(plan.batch_size, len(data)), dtype),
-    )
+    return Fused(objective, data, state, plan, network)
 
 
-def _memory(sizes, rows, dtype):
-    return np.empty(rows * sizes.sum(), dtype), np.empty((2, rows * sizes.max()), dtype)
+class Fused:
+    """A fit in the form that the kernel `steps` takes."""
+
+    def __init__(self, objective, data, state, plan, network):
+        self.rows, self.batch_size, self.optimizer = data.rows, plan.batch_size, plan.optimizer
+        self.network, sizes, dtype = network, network[0], state.theta.dtype
+        loss = FUSED_LOSSES.index(_name(objective.loss))
+        smoothing = float(getattr(objective.loss, "label_smoothing", 0.0))
+        n_weights = objective.network.n_weights
+        self.objective = loss, smoothing, float(objective.alpha), n_weights
+        numbers, codes = np.empty((0, 0), dtype), np.empty(0, np.intp)
+        if data.y.ndim == 1:
+            codes = data.y.astype(np.intp)
+        else:
+            numbers = data.y
+        self.weight = np.empty(0, dtype) if data.weight is None else data.weight
+        self.targets = tuple(_plain(array) for array in (numbers, codes, self.weight))
+        rows = min(plan.batch_size, len(data))
+        self.work = np.empty(rows * sizes.sum(), dtype), np.empty((2, rows * sizes.max()), dtype)
+        self.scratch = Scratch(dtype)
+        X = self.rows.X
+        self.reads_X = type(self.rows) is DenseRows and X.dtype == dtype and X.flags.c_contiguous
+
+    def run(self, state, grad, order, rates):
+        """Make a step for each of the rates; returns what `steps` returns, or None."""
+        n_steps, totals = self._steps_of_a_call(grad), np.zeros(len(state.theta))
+        for start in range(0, len(rates), n_steps):
+            part = order[start * self.batch_size : (start + n_steps) * self.batch_size]
+            now = rates[start : start + n_steps]
+            factors = [self.optimizer.factor(state.step + 1 + i) for i in range(len(now))]
+            found = kernels.steps(
+                state.theta,
+                grad,
+                *state.moments,
+                self._inputs(part),
+                (*self.targets, part),
+                self.batch_size,
+                self.network,
+                self.objective,
+                self.optimizer.constants,
+                now * factors,
+                self.work,
+            )
+            if found is None:
+                return None
+            totals += found
+            state.step += len(now)
+        return totals
+
+    def weight_sum(self, order):
+        """Sum of the weights of the rows at `order`."""
+        if not self.weight.size:
+            return float(len(order))
+        return float(self.weight[order].sum(dtype=np.float64))
+
+    def _steps_of_a_call(self, grad):
+        n_steps = CALL_PRODUCTS // (3 * self.batch_size * grad.size)
+        if not self.reads_X:
+            n_steps = min(n_steps, CALL_ENTRIES // (self.batch_size * self.network[0][0]))
+        return max(1, n_steps)
+
+    def _inputs(self, order):
+        """An array, and the positions of the rows at `order` in it."""
+        if self.reads_X:
+            return _plain(self.rows.X), order
+        return _plain(self.rows.take(order, self.scratch)[0]), np.arange(len(order))
 
 
 def _name(thing):
@@ -134,8 +140,8 @@ def _is_plain(dense):
     return own and dense.scale is None and dense.factor == 1.0
 
 
-def _read_only(array):
-    """A view of a plain array, so that all fits of a dtype call the same machine code."""
-    view = array.view(np.ndarray)
+def _plain(array):
+    """An array in C order that is read only: all fits of a dtype call the same machine code."""
+    view = np.ascontiguousarray(array).view(np.ndarray)
     view.flags.writeable = False
     return view

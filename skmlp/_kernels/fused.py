@@ -69,7 +69,7 @@ def _take(out, array, rows):
 @_compile
 def _loss(grad, raw, rows, targets, loss, smoothing):
     """Sum of the losses of some rows, whose weighted gradient by `raw` is written."""
-    numbers, codes, weight = targets
+    numbers, codes, weight, _ = targets
     n, number = len(rows), raw.dtype.type
     losses = np.empty((1, n), raw.dtype)
     if loss == SOFTMAX:
@@ -139,16 +139,18 @@ def _pass(theta, slope, rows, targets, network, loss, smoothing, outputs, deltas
 
 
 @_compile
-def _steps(theta, grad, m, v, X, targets, order, batch_size, network, objective, adam, rates, work):
+def _steps(theta, grad, m, v, inputs, targets, batch_size, network, objective, adam, rates, work):
     """See `plain.steps`."""
+    (X, index), (_, _, weight, order) = inputs, targets
     n_in, (outputs, deltas) = network[0][0], work
     loss, smoothing, alpha, n_weights = objective
     beta_1, beta_2, epsilon = adam
-    members, weight = len(theta), targets[2]
+    members = len(theta)
     totals, squares = np.zeros(members), np.zeros(members)
     for step in range(len(rates)):
-        rows = order[step * batch_size : (step + 1) * batch_size]
-        _take(_batch(outputs, len(rows), n_in)[0], X, rows)
+        part = slice(step * batch_size, (step + 1) * batch_size)
+        rows = order[part]
+        _take(_batch(outputs, len(rows), n_in)[0], X, index[part])
         for i in range(members):
             totals[i] += _pass(
                 theta[i], grad[i], rows, targets, network, loss, smoothing, outputs, deltas

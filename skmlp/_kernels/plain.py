@@ -172,18 +172,18 @@ def mish_backward(grad, z, e, work):
 FUSED_LOSSES = ("squared error", "log loss", "softmax")
 
 
-def steps(theta, grad, m, v, X, targets, order, batch_size, network, objective, adam, rates, work):
-    """Steps of Adam over batches of the rows at `order`, or None: NumPy's go pass by pass.
+def steps(theta, grad, m, v, inputs, targets, batch_size, network, objective, adam, rates, work):
+    """Steps of Adam over batches of rows, one after another, or None: NumPy's go pass by pass.
 
     Parameters
     ----------
     theta, grad, m, v : ndarray of shape (members, P)
         All but `grad`, which is used up, as `adam` changes them.
-    X : ndarray of shape (n_rows, n_features)
+    inputs : tuple of ndarray
+        X and the positions of the rows in it.
     targets : tuple of ndarray
-        Numbers, (n_rows, n_targets), or codes of classes, (n_rows,), and weights, (n_rows,); what
-        there is not of these is empty.
-    order : ndarray of int
+        Numbers, (n_rows, n_targets), or codes of classes, (n_rows,), and weights, (n_rows,), of
+        which those that there are not are empty; positions of the rows in these.
     batch_size : int
     network : tuple of ndarray
         Widths of all layers, input and output included; offsets of weights and of biases in theta,
@@ -193,7 +193,7 @@ def steps(theta, grad, m, v, X, targets, order, batch_size, network, objective, 
     adam : tuple of float
         beta_1, beta_2, epsilon.
     rates : ndarray of float
-        `factor` times `rate` of each step, as many as there are batches in `order`.
+        `factor` times `rate` of each step, as many as there are batches.
     work : tuple of ndarray
         Memory for outputs and for gradients: of `batch_size` times the sum of all widths, and of
         shape (2, `batch_size` times the largest).

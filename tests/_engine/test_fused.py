@@ -4,10 +4,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from skmlp import _kernels
 from skmlp._engine import fused as module
-from skmlp._engine.batches import DenseRows, Reconstruction, TrainingSet
+from skmlp._engine.batches import (
+    DenseRows,
+    DensifiedRows,
+    MappedRows,
+    Reconstruction,
+    SparseRows,
+    TrainingSet,
+)
 from skmlp._engine.fused import fused
 from skmlp._engine.network import multilayer_perceptron
 from skmlp._engine.objective import Objective
@@ -159,21 +167,35 @@ def test_a_fit_that_diverges_is_told_so(compiled):
     assert ours.reasons == theirs.reasons
 
 
+def double(rows, out):
+    np.multiply(rows, 2.0, out=out)
+
+
 @needs_numba
-@pytest.mark.parametrize("layout", ["F", "every second", "read-only"])
-def test_other_arrays_give_the_same_fit(compiled, layout):
+@pytest.mark.parametrize("entries", [1, 100, 2**18])
+@pytest.mark.parametrize("layout", ["F", "every second", "read-only", "mapped", "sparse"])
+def test_rows_from_elsewhere_give_the_same_fit(compiled, layout, entries, monkeypatch):
+    monkeypatch.setattr(module, "CALL_ENTRIES", entries)
     data, objective = data_of(SquaredError()), Objective(network_of(3), SquaredError())
     X, y = data.rows.X, data.y
+    rows = DenseRows(X)
     if layout == "F":
-        X, y = np.asfortranarray(X), np.asfortranarray(y)
+        rows, y = DenseRows(np.asfortranarray(X)), np.asfortranarray(y)
     elif layout == "every second":
-        X, y = (np.repeat(array, 2, axis=0)[::2] for array in (X, y))
-    else:
+        rows, y = DenseRows(np.repeat(X, 2, axis=0)[::2]), np.repeat(y, 2, axis=0)[::2]
+    elif layout == "read-only":
         X.flags.writeable = y.flags.writeable = False
+    elif layout == "mapped":
+        rows = MappedRows(X / 2.0, double, X.dtype)
+    else:
+        rows = DensifiedRows(sparse.csr_array(X / 2.0), double, X.dtype)
     expected, given = state_of(objective.network), state_of(objective.network)
     train(objective, data_of(SquaredError()), expected, plan_of())
-    train(objective, TrainingSet(DenseRows(X), y), given, plan_of())
-    check_equal(given, expected)
+    other = TrainingSet(rows, y)
+    assert fused(objective, other, given, plan_of()) is not None
+    train(objective, other, given, plan_of())
+    np.testing.assert_array_equal(given.theta, expected.theta)
+    np.testing.assert_array_equal(given.losses, expected.losses)
 
 
 @pytest.mark.parametrize("wish", [False, pytest.param(True, marks=needs_numba)])
@@ -260,14 +282,14 @@ def test_other_fits_go_pass_by_pass(name):
     assert fused(objective, data, state_of(network), plan) is None
 
 
-def test_fits_with_frozen_parameters_or_other_arrays_go_pass_by_pass():
+def test_fits_with_frozen_parameters_or_sparse_rows_go_pass_by_pass():
     network = network_of(3)
     objective, data = Objective(network, SquaredError()), data_of(SquaredError())
     assert fused(objective, data, state_of(network), plan_of()) is not None
     frozen = np.zeros((1, network.n_params))
     assert fused(objective, data, state_of(network), plan_of(step_factors=frozen)) is None
     assert fused(objective, data, state_of(network, dtype=np.float32), plan_of()) is None
-    rows = DenseRows(np.asfortranarray(data.rows.X))
+    rows = SparseRows(sparse.csr_array(data.rows.X), None, np.float64)
     assert fused(objective, replace(data, rows=rows), state_of(network), plan_of()) is None
     late = state_of(network)
     late.lag[:] = 1

@@ -55,9 +55,9 @@ def test_it_is_the_weighted_mean_of_all_steps(cls, params):
         np.testing.assert_allclose(Spy.paths[epochs - 1][1], expected, rtol=1e-9, atol=1e-12)
     assert any(np.array_equal(model.theta_, member) for member in Spy.paths[-1][1])
     plain = fitted(cls, **settings, weight_averaging=0.0)
-    # It looks on and does not steer.
-    np.testing.assert_array_equal(np.array([theta for theta, _ in Spy.paths]), path)
-    np.testing.assert_array_equal(plain.loss_curve_, model.loss_curve_)
+    # It looks on and does not steer; without it, compiled steps may round otherwise.
+    np.testing.assert_allclose(np.array([theta for theta, _ in Spy.paths]), path, 1e-9, 1e-12)
+    np.testing.assert_allclose(plain.loss_curve_, model.loss_curve_, 1e-9)
 
 
 @BOTH

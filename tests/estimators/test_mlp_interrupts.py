@@ -16,7 +16,8 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV
 
-from skmlp import MLPClassifier, MLPRegressor
+from skmlp import MLPClassifier, MLPRegressor, _kernels
+from skmlp._engine import fused
 from skmlp._engine import state as engine_state
 from skmlp._engine.objective import Objective
 from skmlp.callbacks import Callback
@@ -71,16 +72,22 @@ def clock(monkeypatch):
 
 
 def interrupt_in_batch(monkeypatch, k):
-    """Ctrl-C while the gradient of the k-th batch is computed."""
-    original, calls = Objective.value_and_grad, []
+    """Ctrl-C while the k-th batch is worked on, whichever way."""
+    calls = []
 
-    def value_and_grad(self, *args):
-        calls.append(1)
-        if len(calls) == k:
-            raise KeyboardInterrupt
-        return original(self, *args)
+    def counted(original):
+        def call(*args):
+            calls.append(1)
+            if len(calls) == k:
+                raise KeyboardInterrupt
+            return original(*args)
 
-    monkeypatch.setattr(Objective, "value_and_grad", value_and_grad)
+        return call
+
+    for place, name in ((Objective, "value_and_grad"), (_kernels, "steps")):
+        if place is Objective or _kernels.in_use():
+            monkeypatch.setattr(place, name, counted(getattr(place, name)))
+    monkeypatch.setattr(fused, "CALL_PRODUCTS", 0)  # a call for each batch
 
 
 def interrupted(model, *data, **options):
