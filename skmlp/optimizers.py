@@ -40,8 +40,8 @@ class StochasticOptimizer(Optimizer, ABC):
     scale_free : bool
         Whether steps stay as they are when all gradients are multiplied by a constant.
     fused : str or None
-        What compiled steps, which make all passes in one call, know the rule as. Subclasses do not
-        inherit it.
+        What compiled steps, which make all passes in one call, know the rule as. It
+        counts only for the class that sets it, as subclasses may do something else.
 
     Examples
     --------
@@ -207,6 +207,8 @@ class Adam(StochasticOptimizer):
         _check_positive("epsilon", self.epsilon)
 
     def init(self, theta):
+        # m / (1 - beta_1) and v / (1 - beta_2), which saves a pass for each; the constants meet in
+        # the last multiplication.
         return [np.zeros_like(theta), np.zeros_like(theta)]
 
     def step(self, theta, grad, state, lr, t, scale=1.0):
@@ -214,13 +216,11 @@ class Adam(StochasticOptimizer):
         beta_1, beta_2, epsilon = self.constants
         kernels.adam(theta, grad, m, v, beta_1, beta_2, scale, self.factor(t), lr, epsilon)
 
-    # The state holds m / (1 - beta_1) and v / (1 - beta_2), which saves a pass for each; the
-    # constants meet in the last multiplication.
-
     @property
     def constants(self):
         """beta_1, beta_2 and epsilon as kernels take them, for means without their constants."""
-        return self.beta_1, self.beta_2, self.epsilon / math.sqrt(1.0 - self.beta_2)
+        epsilon = self.epsilon / math.sqrt(1.0 - self.beta_2)
+        return float(self.beta_1), float(self.beta_2), epsilon
 
     def factor(self, t):
         """Return the float by which step t multiplies lr, for means without their constants.

@@ -15,9 +15,15 @@ CALL_PRODUCTS = 2**29
 # Entries of the rows that are copied for a call, where `steps` cannot read X itself.
 CALL_ENTRIES = 2**18
 
+# NumPy's exponentials take a tenth of the time of those in `steps`: with more classes than some
+# hundreds, that is more than calls cost.
+MANY_CLASSES = 200
 
-def fused(objective, data, state, plan):
-    """A `Fused` for these arguments of `train`, or None if only separate passes can do it."""
+
+def fused_steps(objective, data, state, plan):
+    """`FusedSteps` for these arguments of `train`, or None where only separate passes will do."""
+    if kernels.steps is None:
+        return None
     special = (
         plan.moving() is not None
         or plan.max_grad_norm is not None
@@ -28,83 +34,83 @@ def fused(objective, data, state, plan):
     )
     if special or (type(objective), type(data)) != (Objective, TrainingSet):
         return None
-    if _name(plan.optimizer) != "adam" or _name(objective.loss) not in FUSED_LOSSES:
-        return None
-    network, floats = _layers(objective.network), data.y.dtype == state.theta.dtype
-    if network is None or not (floats or data.y.ndim == 1):
-        return None
     # Others may hand out sparse batches, or more than X.
     if not isinstance(data.rows, (DenseRows, MappedRows)):
         return None
-    return Fused(objective, data, state, plan, network)
+    network, loss = _layers(objective.network), _name(objective.loss)
+    if network is None or loss not in FUSED_LOSSES or _name(plan.optimizer) != "adam":
+        return None
+    if not _fits(network[0], loss, data):
+        return None
+    return FusedSteps(objective, data, state, plan, network)
 
 
-class Fused:
+class FusedSteps:
     """A fit in the form that the kernel `steps` takes."""
 
     def __init__(self, objective, data, state, plan, network):
         self.rows, self.batch_size, self.optimizer = data.rows, plan.batch_size, plan.optimizer
-        self.network, sizes, dtype = network, network[0], state.theta.dtype
+        self.network, dtype = network, state.theta.dtype
         loss = FUSED_LOSSES.index(_name(objective.loss))
         smoothing = float(getattr(objective.loss, "label_smoothing", 0.0))
-        n_weights = objective.network.n_weights
-        self.objective = loss, smoothing, float(objective.alpha), n_weights
+        alpha, n_weights = float(objective.alpha), objective.network.n_weights
+        self.objective = (loss, smoothing), alpha, n_weights
         numbers, codes = np.empty((0, 0), dtype), np.empty(0, np.intp)
         if data.y.ndim == 1:
-            codes = data.y.astype(np.intp)
+            codes = data.y.astype(np.intp, copy=False)
         else:
-            numbers = data.y
-        self.weight = np.empty(0, dtype) if data.weight is None else data.weight
-        self.targets = tuple(_plain(array) for array in (numbers, codes, self.weight))
-        rows = min(plan.batch_size, len(data))
-        self.work = np.empty(rows * sizes.sum(), dtype), np.empty((2, rows * sizes.max()), dtype)
-        self.scratch = Scratch(dtype)
-        X = self.rows.X
+            numbers = data.y.astype(dtype, copy=False)
+        self.targets = numbers, codes, np.empty(0, dtype) if data.weight is None else data.weight
+        n, total, widest = min(plan.batch_size, len(data)), sum(network[0]), max(network[0])
+        shapes = (int(n * total),), (2, int(n * widest)), (1, n)
+        self.work = tuple(np.empty(shape, dtype) for shape in shapes)
+        self.scratch, X = Scratch(dtype), self.rows.X
         self.reads_X = type(self.rows) is DenseRows and X.dtype == dtype and X.flags.c_contiguous
 
     def run(self, state, grad, order, rates):
-        """Make a step for each of the rates; returns what `steps` returns, or None."""
+        """Make a step for each of the rates; returns sums of losses and weights over all rows."""
         n_steps, totals = self._steps_of_a_call(grad), np.zeros(len(state.theta))
+        weights = 0.0
         for start in range(0, len(rates), n_steps):
             part = order[start * self.batch_size : (start + n_steps) * self.batch_size]
+            targets = tuple(_plain(array[part] if len(array) else array) for array in self.targets)
             now = rates[start : start + n_steps]
             factors = [self.optimizer.factor(state.step + 1 + i) for i in range(len(now))]
-            found = kernels.steps(
+            arguments = self._inputs(part), targets, self.batch_size, self.network, self.objective
+            # A Ctrl-C is heard as soon as the call has ended: its steps have been made then.
+            state.step += len(now)
+            totals += kernels.steps(
                 state.theta,
                 grad,
                 *state.moments,
-                self._inputs(part),
-                (*self.targets, part),
-                self.batch_size,
-                self.network,
-                self.objective,
+                *arguments,
                 self.optimizer.constants,
                 now * factors,
                 self.work,
             )
-            if found is None:
-                return None
-            totals += found
-            state.step += len(now)
-        return totals
-
-    def weight_sum(self, order):
-        """Sum of the weights of the rows at `order`."""
-        if not self.weight.size:
-            return float(len(order))
-        return float(self.weight[order].sum(dtype=np.float64))
+            weights += float(targets[2].sum(dtype=np.float64)) if len(targets[2]) else len(part)
+        return totals, weights
 
     def _steps_of_a_call(self, grad):
         n_steps = CALL_PRODUCTS // (3 * self.batch_size * grad.size)
         if not self.reads_X:
-            n_steps = min(n_steps, CALL_ENTRIES // (self.batch_size * self.network[0][0]))
+            n_steps = min(n_steps, CALL_ENTRIES // (self.batch_size * int(self.network[0][0])))
         return max(1, n_steps)
 
     def _inputs(self, order):
         """An array, and the positions of the rows at `order` in it."""
         if self.reads_X:
-            return _plain(self.rows.X), order
-        return _plain(self.rows.take(order, self.scratch)[0]), np.arange(len(order))
+            return _plain(self.rows.X), _plain(order.astype(np.intp, copy=False))
+        return _plain(self.rows.take(order, self.scratch)[0]), _plain(np.arange(len(order)))
+
+
+def _fits(sizes, loss, data):
+    """Whether arrays have the widths of the network, as nothing checks indices later."""
+    if data.rows.X.shape[1] != sizes[0]:
+        return False
+    if loss != "softmax":
+        return data.y.ndim == 2 and data.y.shape[1] == sizes[-1]
+    return data.y.ndim == 1 and sizes[-1] <= MANY_CLASSES and data.y.max() < sizes[-1]
 
 
 def _name(thing):
@@ -141,7 +147,7 @@ def _is_plain(dense):
 
 
 def _plain(array):
-    """An array in C order that is read only: all fits of a dtype call the same machine code."""
+    """An array in C order and read only: all fits of a dtype call the same machine code."""
     view = np.ascontiguousarray(array).view(np.ndarray)
     view.flags.writeable = False
     return view

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fused import fused
+from .fused import fused_steps
 from .penalties import inner
 from .state import TrainState, passes_on
 
@@ -172,11 +172,11 @@ class _Epoch:
         self.grad = np.empty_like(state.theta)
         self.positions = data.positions() if plan.shuffle else None
         self.order = None if self.positions is None else self.positions.copy()
-        steps = -(-len(data) // plan.batch_size)
-        self.n_steps = steps * plan.max_epochs
+        self.steps = -(-len(data) // plan.batch_size)
+        self.n_steps = self.steps * plan.max_epochs
         self.moving = plan.moving()
         self.uneven = bool(state.lag.any())
-        self.fused = fused(objective, data, state, plan)
+        self.fused_steps = fused_steps(objective, data, state, plan)
 
     def run(self):
         state, plan = self.state, self.plan
@@ -187,29 +187,13 @@ class _Epoch:
         factor = _one_or_all(state.rate_factor)
         if plan.step_factors is not None:
             factor = factor * plan.step_factors
-        total, weights, rate = self._at_once(factor) or self._one_by_one(factor)
+        total, weights, rate = self._at_once(factor) or self._pass_by_pass(factor)
         state.samples_seen += len(self.data)
         state.losses.append(total / weights)
         state.learning_rates.append(np.ravel(rate * state.rate_factor).astype(np.float64))
         state.epoch += 1
 
-    def _at_once(self, factor):
-        """Make all steps by few calls; what `_one_by_one` returns, or None where that is needed."""
-        if self.fused is None or np.ndim(factor):
-            return None
-        state, plan, order = self.state, self.plan, self.order
-        first, n = state.step - state.first_step, self.n_steps // plan.max_epochs
-        rates = plan.learning_rate * np.array(
-            [plan.schedule(first + i, self.n_steps, state.samples_seen) for i in range(n)]
-        )
-        order = self.data.positions() if order is None else order
-        total = self.fused.run(state, self.grad, order, rates * factor)
-        if total is None:
-            self.fused = None
-            return None
-        return total, self.fused.weight_sum(order), float(rates[-1])
-
-    def _one_by_one(self, factor):
+    def _pass_by_pass(self, factor):
         """Sums of losses and of weights over the epoch, and the learning rate at its end."""
         state, plan = self.state, self.plan
         total, weights = np.zeros(len(state.theta)), 0.0
@@ -223,6 +207,17 @@ class _Epoch:
             total += self._step(batch, rate * factor, decay) * batch[-1]
             weights += batch[-1]
         return total, weights, rate
+
+    def _at_once(self, factor):
+        """The same by few calls for many steps, or None where that cannot be done."""
+        if self.fused_steps is None or np.ndim(factor):
+            return None
+        state, plan = self.state, self.plan
+        first, seen = state.step - state.first_step, state.samples_seen
+        factors = [plan.schedule(first + i, self.n_steps, seen) for i in range(self.steps)]
+        rates = plan.learning_rate * np.array(factors)
+        order = self.data.positions() if self.order is None else self.order
+        return *self.fused_steps.run(state, self.grad, order, rates * factor), float(rates[-1])
 
     def _step(self, batch, rate, decay):
         state, plan, grad = self.state, self.plan, self.grad

@@ -10,10 +10,11 @@ from numba.extending import intrinsic
 
 from . import plain
 
-# Products of up to so many multiply-adds are taken here, by SciPy's BLAS, which the call of NumPy's
-# costs more than it saves; larger ones are for the threads of NumPy's BLAS. OpenBLAS wakes its own
-# at this size, and two pools of threads on the same cores would be in each other's way. Several
-# members share the price of NumPy's call, and its BLAS is often the newer and faster one.
+# Where passes are called one by one, products of up to so many multiply-adds are taken here, by
+# SciPy's BLAS, which the call of NumPy's costs more than it saves; larger ones are for the threads
+# of NumPy's BLAS. OpenBLAS wakes its own at this size, and two pools of threads on the same cores
+# would be in each other's way. Several members share the price of NumPy's call, and its BLAS is
+# often the newer and faster one. (Whole steps have SciPy's BLAS alone, for products of any size.)
 FEW_MULTIPLICATIONS = 2**18
 
 _compile = njit(cache=True, nogil=True, error_model="numpy")

@@ -1,16 +1,20 @@
 """Whole steps of training, compiled: in small networks most time goes by between the passes.
 
-Each is made of the kernels for its passes, so that no formula stands in two places.
+They are made of the compiled kernels for the passes, which therefore compute the same. The losses
+of whole batches, which by NumPy are methods of the vocabulary, are here once more.
 """
 
+from pathlib import Path
+from zlib import crc32
+
 import numpy as np
+from numba import njit
 
 from .compiled import (
     _adam,
     _add_decay,
     _affine,
     _affine_backward,
-    _compile,
     _normalize,
     _relu_backward,
     _relu_in_place,
@@ -18,8 +22,10 @@ from .compiled import (
 )
 from .plain import FUSED_LOSSES
 
-SQUARED_ERROR = FUSED_LOSSES.index("squared error")
-SOFTMAX = FUSED_LOSSES.index("softmax")
+SQUARED_ERROR, LOG_LOSS, SOFTMAX = range(len(FUSED_LOSSES))
+
+# Parts of `steps`; only as a whole is it kept on disk.
+_compile = njit(nogil=True, error_model="numpy")
 
 
 @_compile
@@ -60,34 +66,22 @@ def _softmax_loss(loss, grad, y, raw, smoothing):
 
 
 @_compile
-def _take(out, array, rows):
-    for j in range(len(rows)):
-        for k in range(array.shape[1]):
-            out[j, k] = array[rows[j], k]
-
-
-@_compile
-def _loss(grad, raw, rows, targets, loss, smoothing):
-    """Sum of the losses of some rows, whose weighted gradient by `raw` is written."""
-    numbers, codes, weight, _ = targets
-    n, number = len(rows), raw.dtype.type
-    losses = np.empty((1, n), raw.dtype)
-    if loss == SOFTMAX:
-        _softmax_loss(losses, grad, codes[rows], raw, smoothing)
+def _loss(loss, grad, raw, targets, kind, smoothing):
+    """Weighted sum of the losses of some rows, whose gradient by `raw` is written."""
+    numbers, codes, weight = targets
+    if kind == SQUARED_ERROR:
+        _squared_error(loss, grad, numbers, raw)
+    elif kind == LOG_LOSS:
+        _log_loss(loss, grad, numbers, raw, smoothing)
     else:
-        y = np.empty((n, numbers.shape[1]), raw.dtype)
-        _take(y, numbers, rows)
-        if loss == SQUARED_ERROR:
-            _squared_error(losses, grad, y, raw)
-        else:
-            _log_loss(losses, grad, y, raw, smoothing)
+        _softmax_loss(loss, grad, codes, raw, smoothing)
     total = 0.0
-    for j in range(n):
-        factor = weight[rows[j]] if len(weight) else number(1)
-        total += factor * losses[0, j]
+    for j in range(raw.shape[1]):
         if len(weight):
+            loss[0, j] *= weight[j]
             for k in range(raw.shape[2]):
-                grad[0, j, k] *= factor
+                grad[0, j, k] *= weight[j]
+        total += loss[0, j]
     return total
 
 
@@ -107,10 +101,10 @@ def _batch(array, n, width):
 
 
 @_compile
-def _pass(theta, slope, rows, targets, network, loss, smoothing, outputs, deltas):
-    """Sum of the losses of a member, and its gradient; the input is in `outputs`."""
-    sizes, _, _, rectified = network
-    n, n_layers, start = len(rows), len(sizes) - 1, 0
+def _pass(theta, slope, n, targets, network, loss, work):
+    """Sum of the losses of a member over n rows, and its gradient; they are the first outputs."""
+    (sizes, _, _, rectified), (outputs, deltas, losses) = network, work
+    n_layers, start = len(sizes) - 1, 0
     h = _batch(outputs, n, sizes[0])
     for k in range(n_layers):
         start += n * sizes[k]
@@ -121,7 +115,7 @@ def _pass(theta, slope, rows, targets, network, loss, smoothing, outputs, deltas
             _relu_in_place(z)
         h = z
     d = _batch(deltas[0], n, sizes[n_layers])
-    total = _loss(d, h, rows, targets, loss, smoothing)
+    total = _loss(losses[:, :n], d, h, targets, *loss)
     for k in range(n_layers - 1, 0, -1):
         start -= n * sizes[k]
         h = _batch(outputs[start:], n, sizes[k])
@@ -138,31 +132,60 @@ def _pass(theta, slope, rows, targets, network, loss, smoothing, outputs, deltas
     return total
 
 
-@_compile
-def _steps(theta, grad, m, v, inputs, targets, batch_size, network, objective, adam, rates, work):
-    """See `plain.steps`."""
-    (X, index), (_, _, weight, order) = inputs, targets
-    n_in, (outputs, deltas) = network[0][0], work
-    loss, smoothing, alpha, n_weights = objective
-    beta_1, beta_2, epsilon = adam
-    members = len(theta)
-    totals, squares = np.zeros(members), np.zeros(members)
-    for step in range(len(rates)):
-        part = slice(step * batch_size, (step + 1) * batch_size)
-        rows = order[part]
-        _take(_batch(outputs, len(rows), n_in)[0], X, index[part])
-        for i in range(members):
-            totals[i] += _pass(
-                theta[i], grad[i], rows, targets, network, loss, smoothing, outputs, deltas
-            )
-        if alpha > 0:
-            _add_decay(grad, theta, n_weights, alpha, squares)
-            totals += 0.5 * alpha * squares
-        scale = 1.0 / len(rows)
-        if len(weight):
-            scale = 1.0 / weight[rows].astype(np.float64).sum()
-        _adam(theta, grad, m, v, beta_1, beta_2, scale, rates[step], epsilon)
-    return totals
+def _steps_of(sources):
+    """Return the kernel `steps`, whose machine code on disk is of no use once `sources` change.
+
+    Numba would only see that this file has changed, but it looks at what a closure holds too.
+
+    steps(theta, grad, m, v, inputs, targets, batch_size, network, objective, adam, rates, work)
+    makes steps of Adam over batches of rows, one after another, and returns the sums of losses over
+    all rows and of the penalties over batches, an ndarray of shape (members,). It does not check
+    whether an index is within its array.
+
+    * theta, grad, m, v: of shape (members, P); all but `grad`, which is used up, as `adam` changes
+      them. Nothing else is written but `work`.
+    * inputs: X, and the positions of the rows in it.
+    * targets: of these rows numbers, (n_rows, n_targets), codes of classes, (n_rows,), and weights,
+      (n_rows,). Those that there are not are empty.
+    * network: arrays with the widths of all layers, input and output included; offsets of weights
+      and of biases in theta, and whether relu follows, for each dense layer.
+    * objective: (position in `FUSED_LOSSES`, label smoothing), alpha, number of weights.
+    * adam: beta_1, beta_2, epsilon.
+    * rates: `factor` times `rate` of each step, as many as there are batches.
+    * work: memory for the outputs of all layers, for two gradients of the widest, (2, ...), and for
+      losses, (1, batch_size).
+    """
+
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def steps(
+        theta, grad, m, v, inputs, targets, batch_size, network, objective, adam, rates, work
+    ):
+        sources  # noqa: B018
+        (X, index), (numbers, codes, weight) = inputs, targets
+        loss, alpha, n_weights = objective
+        beta_1, beta_2, epsilon = adam
+        n_in, members = network[0][0], len(theta)
+        totals, squares = np.zeros(members), np.zeros(members)
+        for step in range(len(rates)):
+            part = slice(step * batch_size, (step + 1) * batch_size)
+            rows, here = index[part], (numbers[part], codes[part], weight[part])
+            n, x = len(rows), _batch(work[0], len(rows), n_in)
+            for j in range(n):
+                for i in range(n_in):
+                    x[0, j, i] = X[rows[j], i]
+            for i in range(members):
+                totals[i] += _pass(theta[i], grad[i], n, here, network, loss, work)
+            if alpha > 0:
+                _add_decay(grad, theta, n_weights, alpha, squares)
+                totals += 0.5 * alpha * squares
+            total_weight = float(n)
+            if len(weight):
+                total_weight = here[2].astype(np.float64).sum()
+            _adam(theta, grad, m, v, beta_1, beta_2, 1.0 / total_weight, rates[step], epsilon)
+        return totals
+
+    return steps
 
 
-KERNELS = {"steps": _steps}
+FILES = [Path(__file__).with_name(f"{name}.py") for name in ("compiled", "plain", "fused")]
+KERNELS = {"steps": _steps_of(crc32(b"".join(path.read_bytes() for path in FILES)))}

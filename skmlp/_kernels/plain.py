@@ -10,6 +10,9 @@ import numpy as np
 # blocks the calls cost more than that.
 BLOCK = 2**16
 
+# Losses that compiled steps know, by the names that their classes say.
+FUSED_LOSSES = ("squared error", "log loss", "softmax")
+
 
 def by_blocks(theta, *others):
     """Yield theta, (members, P), and arrays that broadcast against it, some columns at a time.
@@ -168,44 +171,6 @@ def mish_backward(grad, z, e, work):
     grad *= slope
 
 
-# Losses that compiled steps know, by the names that they have there.
-FUSED_LOSSES = ("squared error", "log loss", "softmax")
-
-
-def steps(theta, grad, m, v, inputs, targets, batch_size, network, objective, adam, rates, work):
-    """Steps of Adam over batches of rows, one after another, or None: NumPy's go pass by pass.
-
-    Parameters
-    ----------
-    theta, grad, m, v : ndarray of shape (members, P)
-        All but `grad`, which is used up, as `adam` changes them.
-    inputs : tuple of ndarray
-        X and the positions of the rows in it.
-    targets : tuple of ndarray
-        Numbers, (n_rows, n_targets), or codes of classes, (n_rows,), and weights, (n_rows,), of
-        which those that there are not are empty; positions of the rows in these.
-    batch_size : int
-    network : tuple of ndarray
-        Widths of all layers, input and output included; offsets of weights and of biases in theta,
-        and whether relu follows, for each dense layer.
-    objective : tuple
-        Position in `FUSED_LOSSES`, label smoothing, alpha, number of weights.
-    adam : tuple of float
-        beta_1, beta_2, epsilon.
-    rates : ndarray of float
-        `factor` times `rate` of each step, as many as there are batches.
-    work : tuple of ndarray
-        Memory for outputs and for gradients: of `batch_size` times the sum of all widths, and of
-        shape (2, `batch_size` times the largest).
-
-    Returns
-    -------
-    totals : ndarray of shape (members,) or None
-        Sums of losses over all rows, and of the penalties over batches.
-    """
-    return None
-
-
 def softmax_loss(loss, grad, y, raw, smoothing, work):
     """Log loss of softmax, and its gradient, for class codes y with label smoothing."""
     g, target = by_class(y, raw, work)
@@ -252,5 +217,6 @@ KERNELS = {
     "mish": mish,
     "mish_backward": mish_backward,
     "softmax_loss": softmax_loss,
-    "steps": steps,
+    # Many steps in one call, which only compiled ones can be; see `skmlp._kernels.fused`.
+    "steps": None,
 }

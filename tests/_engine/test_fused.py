@@ -1,12 +1,14 @@
 """Steps in one call against steps pass by pass: which fits have them, and that they are equal."""
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
-from skmlp import _kernels
+from skmlp import MLPClassifier, _kernels
 from skmlp._engine import fused as module
 from skmlp._engine.batches import (
     DenseRows,
@@ -16,7 +18,7 @@ from skmlp._engine.batches import (
     SparseRows,
     TrainingSet,
 )
-from skmlp._engine.fused import fused
+from skmlp._engine.fused import fused_steps
 from skmlp._engine.network import multilayer_perceptron
 from skmlp._engine.objective import Objective
 from skmlp._engine.penalties import CodePenalty
@@ -85,10 +87,10 @@ def both(objective, data, plan, members=1, dtype=np.float64):
     states = []
     for fuse in (True, False):
         state = state_of(objective.network, members, dtype)
-        assert fused(objective, data, state, plan) is not None
+        assert fused_steps(objective, data, state, plan) is not None
         with pytest.MonkeyPatch.context() as patch:
             if not fuse:
-                patch.setattr("skmlp._engine.training.fused", lambda *arguments: None)
+                patch.setattr("skmlp._engine.training.fused_steps", lambda *arguments: None)
             train(objective, data, state, plan)
         states.append(state)
     return states
@@ -192,7 +194,7 @@ def test_rows_from_elsewhere_give_the_same_fit(compiled, layout, entries, monkey
     expected, given = state_of(objective.network), state_of(objective.network)
     train(objective, data_of(SquaredError()), expected, plan_of())
     other = TrainingSet(rows, y)
-    assert fused(objective, other, given, plan_of()) is not None
+    assert fused_steps(objective, other, given, plan_of()) is not None
     train(objective, other, given, plan_of())
     np.testing.assert_array_equal(given.theta, expected.theta)
     np.testing.assert_array_equal(given.losses, expected.losses)
@@ -204,23 +206,22 @@ def test_numpy_goes_pass_by_pass(wish):
     _kernels.use(wish)
     try:
         objective, data = Objective(network_of(3), SquaredError()), data_of(SquaredError())
-        state, plan = state_of(objective.network), plan_of()
-        state.moments = plan.optimizer.init(state.theta)
-        found = fused(objective, data, state, plan)
-        totals = found.run(state, np.empty_like(state.theta), np.arange(N), np.full(5, 0.01))
-        assert (totals is not None) == wish
-        assert state.step == (5 if wish else 0)
+        found = fused_steps(objective, data, state_of(objective.network), plan_of())
+        assert (found is not None) == wish
     finally:
         _kernels.use(before)
 
 
 @needs_numba
-def test_an_interrupt_is_heard_between_calls(compiled, monkeypatch):
+@pytest.mark.parametrize("steps_made", [2, 3])
+def test_an_interrupt_is_heard_between_calls(compiled, monkeypatch, steps_made):
     objective, data = Objective(network_of(3), SquaredError()), data_of(SquaredError())
     real, calls = _kernels.steps, []
 
     def interrupted(*arguments):
         calls.append(1)
+        if len(calls) == 3 == steps_made:
+            real(*arguments)
         if len(calls) == 3:
             raise KeyboardInterrupt
         return real(*arguments)
@@ -230,8 +231,39 @@ def test_an_interrupt_is_heard_between_calls(compiled, monkeypatch):
     state = state_of(objective.network)
     train(objective, data, state, plan_of())
     assert state.interrupted
-    assert state.step == 2
+    # As it comes when a call has ended, the last one counts.
+    assert state.step == state.last_step[0] == 3
     assert np.isfinite(state.theta).all()
+
+
+@needs_numba
+def test_members_with_other_rates_go_pass_by_pass_from_then_on(compiled):
+    objective, data = Objective(network_of(3), SquaredError()), data_of(SquaredError())
+    plan = plan_of(schedule="adaptive", tol=0.02, n_iter_no_change=2, max_epochs=30)
+    ours, theirs = both(objective, data, plan, members=4)
+    assert any(len(np.unique(rates)) > 1 for rates in ours.learning_rates)
+    check_equal(ours, theirs)
+
+
+@needs_numba
+@pytest.mark.parametrize("method", ["warm start", "partial_fit"])
+def test_going_on_is_the_same_pass_by_pass(compiled, method):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(N, N_IN)), rng.integers(3, size=N)
+    found = []
+    for fuse in (True, False):
+        model = MLPClassifier((6,), batch_size=16, max_iter=3, random_state=0, warm_start=True)
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            if not fuse:
+                patch.setattr("skmlp._engine.training.fused_steps", lambda *arguments: None)
+            for _ in range(3):
+                if method == "warm start":
+                    model.fit(X, y)
+                else:
+                    model.partial_fit(X, y, classes=[0, 1, 2])
+        found.append(model.theta_)
+    np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-12)
 
 
 # Which fits are plain enough
@@ -271,26 +303,35 @@ ORDINARY = {
 }
 
 
+@needs_numba
 @pytest.mark.parametrize("name", ORDINARY)
-def test_other_fits_go_pass_by_pass(name):
+def test_other_fits_go_pass_by_pass(compiled, name):
     case = ORDINARY[name]
     loss = case.get("loss", SquaredError())
     network = network_of(3, **case.get("network", {}))
     objective = Objective(network, loss, penalties=case.get("penalties", ()))
     data = data_of(loss, kind=case.get("kind", TrainingSet))
     plan = plan_of(**case.get("plan", {}))
-    assert fused(objective, data, state_of(network), plan) is None
+    assert fused_steps(objective, data, state_of(network), plan) is None
 
 
-def test_fits_with_frozen_parameters_or_sparse_rows_go_pass_by_pass():
+@needs_numba
+def test_fits_with_frozen_parameters_or_odd_arrays_go_pass_by_pass(compiled):
     network = network_of(3)
     objective, data = Objective(network, SquaredError()), data_of(SquaredError())
-    assert fused(objective, data, state_of(network), plan_of()) is not None
+    assert fused_steps(objective, data, state_of(network), plan_of()) is not None
     frozen = np.zeros((1, network.n_params))
-    assert fused(objective, data, state_of(network), plan_of(step_factors=frozen)) is None
-    assert fused(objective, data, state_of(network, dtype=np.float32), plan_of()) is None
+    assert fused_steps(objective, data, state_of(network), plan_of(step_factors=frozen)) is None
     rows = SparseRows(sparse.csr_array(data.rows.X), None, np.float64)
-    assert fused(objective, replace(data, rows=rows), state_of(network), plan_of()) is None
+    assert fused_steps(objective, replace(data, rows=rows), state_of(network), plan_of()) is None
+    for y in (np.zeros(N, int), data.y[:, :1]):
+        assert fused_steps(objective, replace(data, y=y), state_of(network), plan_of()) is None
+    rows = DenseRows(np.zeros((N, N_IN + 1)))
+    assert fused_steps(objective, replace(data, rows=rows), state_of(network), plan_of()) is None
+    labels, classes = data_of(SoftmaxLogLoss()), Objective(network, SoftmaxLogLoss())
+    assert fused_steps(classes, labels, state_of(network), plan_of()) is not None
+    one_too_many = replace(labels, y=labels.y + 1)
+    assert fused_steps(classes, one_too_many, state_of(network), plan_of()) is None
     late = state_of(network)
     late.lag[:] = 1
-    assert fused(objective, data, late, plan_of()) is None
+    assert fused_steps(objective, data, late, plan_of()) is None
