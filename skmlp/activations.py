@@ -34,8 +34,8 @@ class Activation(ABC):
         2010); for relu and its relatives it is ``E[f(Z)^2] ** -0.5`` with Z standard normal, which
         is the condition of He et al. (2015).
     fused : str or None
-        What compiled steps, which make all passes in one call, know the function as. It
-        counts only for the class that sets it, as subclasses may do something else.
+        What compiled steps, which make all passes in one call, know the function as. It counts only
+        for the class that sets it, as subclasses may do something else.
     default_init, default_gain : str, float
         The initializer and the gain that ``init="auto"`` stands for in a layer followed by this
         activation. Glorot's rule as it is, scikit-learn's, gave lower errors than the gains above

@@ -40,8 +40,8 @@ class StochasticOptimizer(Optimizer, ABC):
     scale_free : bool
         Whether steps stay as they are when all gradients are multiplied by a constant.
     fused : str or None
-        What compiled steps, which make all passes in one call, know the rule as. It
-        counts only for the class that sets it, as subclasses may do something else.
+        What compiled steps, which make all passes in one call, know the rule as. It counts only for
+        the class that sets it, as subclasses may do something else.
 
     Examples
     --------

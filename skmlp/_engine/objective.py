@@ -1,4 +1,7 @@
-"""Value and gradient of what is minimised: the one place for sample weights and penalties."""
+"""Value and gradient of what is minimised: the one place for sample weights and penalties.
+
+(But for compiled steps, `skmlp._kernels.fused`, which tests compare with it.)
+"""
 
 from dataclasses import dataclass
 

@@ -102,39 +102,32 @@ def _in_c_order(typing, array):
 
 
 @_compile
-def _affine(z, x, weight, bias):
+def _product(z, x, weight):
     n_out = weight.shape[2]
     in_order = weight.strides[2] == weight.itemsize and weight.strides[1] == n_out * weight.itemsize
     for i in range(z.shape[0]):
-        rows, out = np.ascontiguousarray(x[min(i, x.shape[0] - 1)]), z[i]
+        rows = np.ascontiguousarray(x[min(i, x.shape[0] - 1)])
         if in_order:
-            np.dot(rows, _in_c_order(weight[i]), out)
+            np.dot(rows, _in_c_order(weight[i]), z[i])
         else:
-            np.dot(rows, np.ascontiguousarray(weight[i]), out)
-        for j in range(out.shape[0]):
-            for k in range(n_out):
-                out[j, k] += bias[i, 0, k]
+            np.dot(rows, np.ascontiguousarray(weight[i]), z[i])
 
 
 def affine(z, x, weight, bias):
     """See `plain.affine`."""
     if _is_small(z, x):
-        _affine(z, x, weight, bias)
+        _product(z, x, weight)
     else:
         plain.product(x, weight, z)
-        _add_bias(z, bias)
+    _add_bias(z, bias)
 
 
 @_compile
-def _affine_backward(weight_grad, bias_grad, d_in, x, d, weight):
+def _products_backward(weight_grad, d_in, x, d, weight):
     for i in range(d.shape[0]):
-        rows, sums = np.ascontiguousarray(d[i]), bias_grad[i]
+        rows = np.ascontiguousarray(d[i])
         given = np.ascontiguousarray(x[min(i, x.shape[0] - 1)])
         np.dot(given.T, rows, _in_c_order(weight_grad[i]))
-        sums[:] = 0
-        for j in range(rows.shape[0]):
-            for k in range(rows.shape[1]):
-                sums[0, k] += rows[j, k]
         if d_in is not None:
             if rows.shape[1] > 1:
                 np.dot(rows, _in_c_order(weight[i]).T, d_in[i])
@@ -145,10 +138,20 @@ def _affine_backward(weight_grad, bias_grad, d_in, x, d, weight):
                         d_in[i, j, k] = rows[j, 0] * column[k]
 
 
+@_compile
+def _sum_rows(sums, d):
+    sums[:] = 0
+    for i in range(d.shape[0]):
+        for j in range(d.shape[1]):
+            for k in range(d.shape[2]):
+                sums[i, 0, k] += d[i, j, k]
+
+
 def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
     """See `plain.affine_backward`."""
     if _is_small(d, x):
-        _affine_backward(weight_grad, bias_grad, d_in, x, d, weight)
+        _products_backward(weight_grad, d_in, x, d, weight)
+        _sum_rows(bias_grad, d)
     else:
         plain.affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones)
 

@@ -1,7 +1,7 @@
 """Whole steps of training, compiled: in small networks most time goes by between the passes.
 
 They are made of the compiled kernels for the passes, which therefore compute the same. The losses
-of whole batches, which by NumPy are methods of the vocabulary, are here once more.
+of whole batches, which by NumPy are methods of the vocabulary, are here once more, and relu is.
 """
 
 from pathlib import Path
@@ -12,13 +12,13 @@ from numba import njit
 
 from .compiled import (
     _adam,
+    _add_bias,
     _add_decay,
-    _affine,
-    _affine_backward,
     _normalize,
-    _relu_backward,
-    _relu_in_place,
+    _product,
+    _products_backward,
     _shift,
+    _sum_rows,
 )
 from .plain import FUSED_LOSSES
 
@@ -85,6 +85,30 @@ def _loss(loss, grad, raw, targets, kind, smoothing):
     return total
 
 
+# Two passes in one, as wide layers would read and write main memory in each.
+
+
+@_compile
+def _add_bias_and_rectify(z, bias):
+    zero = z.dtype.type(0)
+    for j in range(z.shape[1]):
+        for k in range(z.shape[2]):
+            # NaN stays NaN.
+            given = z[0, j, k] + bias[0, 0, k]
+            z[0, j, k] = zero if given <= zero else given
+
+
+@_compile
+def _rectify_backward_and_sum_rows(sums, grad, a):
+    zero = a.dtype.type(0)
+    sums[:] = 0
+    for j in range(a.shape[1]):
+        for k in range(a.shape[2]):
+            given = grad[0, j, k] if a[0, j, k] > zero else zero
+            grad[0, j, k] = given
+            sums[0, 0, k] += given
+
+
 @_compile
 def _parameters(theta, layer, network):
     """Weights and biases of a layer, as views of shape (1, n_in, n_out) and (1, 1, n_out)."""
@@ -110,25 +134,32 @@ def _pass(theta, slope, n, targets, network, loss, work):
         start += n * sizes[k]
         z = _batch(outputs[start:], n, sizes[k + 1])
         weight, bias = _parameters(theta, k, network)
-        _affine(z, h, weight, bias)
+        _product(z, h, weight)
         if rectified[k]:
-            _relu_in_place(z)
+            _add_bias_and_rectify(z, bias)
+        else:
+            _add_bias(z, bias)
         h = z
     d = _batch(deltas[0], n, sizes[n_layers])
     total = _loss(losses[:, :n], d, h, targets, *loss)
+    _, bias_grad = _parameters(slope, n_layers - 1, network)
+    _sum_rows(bias_grad, d)
     for k in range(n_layers - 1, 0, -1):
         start -= n * sizes[k]
         h = _batch(outputs[start:], n, sizes[k])
         weight, _ = _parameters(theta, k, network)
-        weight_grad, bias_grad = _parameters(slope, k, network)
+        weight_grad, _ = _parameters(slope, k, network)
+        _, bias_grad = _parameters(slope, k - 1, network)
         d_in = _batch(deltas[(n_layers - k) % 2], n, sizes[k])
-        _affine_backward(weight_grad, bias_grad, d_in, h, d, weight)
+        _products_backward(weight_grad, d_in, h, d, weight)
         if rectified[k - 1]:
-            _relu_backward(d_in, h)
+            _rectify_backward_and_sum_rows(bias_grad, d_in, h)
+        else:
+            _sum_rows(bias_grad, d_in)
         d = d_in
     weight, _ = _parameters(theta, 0, network)
-    weight_grad, bias_grad = _parameters(slope, 0, network)
-    _affine_backward(weight_grad, bias_grad, None, _batch(outputs, n, sizes[0]), d, weight)
+    weight_grad, _ = _parameters(slope, 0, network)
+    _products_backward(weight_grad, None, _batch(outputs, n, sizes[0]), d, weight)
     return total
 
 

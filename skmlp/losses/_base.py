@@ -83,8 +83,8 @@ class Loss(ABC):
     init_is_optimal : bool
         Whether no constant has a lower mean loss than `init_raw`.
     fused : str or None
-        What compiled steps, which make all passes in one call, know the loss as. It
-        counts only for the class that sets it, as subclasses may do something else.
+        What compiled steps, which make all passes in one call, know the loss as. It counts only for
+        the class that sets it, as subclasses may do something else.
 
     Examples
     --------
