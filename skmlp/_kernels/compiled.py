@@ -24,6 +24,14 @@ _compile_sum = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reas
 
 
 @_compile
+def _moved(g, mean, square, beta_1, beta_2, rate, epsilon):
+    """New means of a gradient g and its square, and by how much its parameter falls."""
+    mean = beta_1 * mean + g
+    square = beta_2 * square + g * g
+    return mean, square, rate * mean / (np.sqrt(square) + epsilon)
+
+
+@_compile
 def _adam(theta, grad, m, v, beta_1, beta_2, scale, rate, epsilon):
     number = theta.dtype.type
     b_1, b_2, s = number(beta_1), number(beta_2), number(scale)
@@ -31,11 +39,8 @@ def _adam(theta, grad, m, v, beta_1, beta_2, scale, rate, epsilon):
     for i in range(theta.shape[0]):
         for j in range(theta.shape[1]):
             g = s * grad[i, j]
-            first = b_1 * m[i, j] + g
-            second = b_2 * v[i, j] + g * g
-            m[i, j] = first
-            v[i, j] = second
-            theta[i, j] -= r * first / (np.sqrt(second) + e)
+            m[i, j], v[i, j], fall = _moved(g, m[i, j], v[i, j], b_1, b_2, r, e)
+            theta[i, j] -= fall
 
 
 @_compile
@@ -47,11 +52,8 @@ def _adam_rates(theta, grad, m, v, beta_1, beta_2, scale, factor, rates, epsilon
         rate = rates[min(i, rates.shape[0] - 1)]
         for j in range(theta.shape[1]):
             g = s * grad[i, j]
-            first = b_1 * m[i, j] + g
-            second = b_2 * v[i, j] + g * g
-            m[i, j] = first
-            v[i, j] = second
-            theta[i, j] -= f * rate[j] * first / (np.sqrt(second) + e)
+            m[i, j], v[i, j], fall = _moved(g, m[i, j], v[i, j], b_1, b_2, f * rate[j], e)
+            theta[i, j] -= fall
 
 
 def adam(theta, grad, m, v, beta_1, beta_2, scale, factor, rate, epsilon):

@@ -13,7 +13,7 @@ from numba import njit
 from .compiled import (
     _adam,
     _add_bias,
-    _add_decay,
+    _moved,
     _normalize,
     _product,
     _products_backward,
@@ -85,7 +85,7 @@ def _loss(loss, grad, raw, targets, kind, smoothing):
     return total
 
 
-# Two passes in one, as wide layers would read and write main memory in each.
+# Several passes in one, as wide layers and their parameters would come from main memory for each.
 
 
 @_compile
@@ -107,6 +107,24 @@ def _rectify_backward_and_sum_rows(sums, grad, a):
             given = grad[0, j, k] if a[0, j, k] > zero else zero
             grad[0, j, k] = given
             sums[0, 0, k] += given
+
+
+@njit(nogil=True, error_model="numpy", fastmath={"reassoc"})
+def _decay_and_adam(theta, grad, m, v, n, alpha, adam, scale, rate, squares):
+    number, (beta_1, beta_2, epsilon) = theta.dtype.type, adam
+    b_1, b_2, s = number(beta_1), number(beta_2), number(scale)
+    a, r, e = number(alpha), number(rate), number(epsilon)
+    for i in range(theta.shape[0]):
+        x, g, mean, square, total = theta[i], grad[i], m[i], v[i], number(0)
+        for j in range(n):
+            total += x[j] * x[j]
+            slope = s * (g[j] + a * x[j])
+            mean[j], square[j], fall = _moved(slope, mean[j], square[j], b_1, b_2, r, e)
+            x[j] -= fall
+        for j in range(n, len(x)):
+            mean[j], square[j], fall = _moved(s * g[j], mean[j], square[j], b_1, b_2, r, e)
+            x[j] -= fall
+        squares[i] = total
 
 
 @_compile
@@ -194,7 +212,6 @@ def _steps_of(sources):
         sources  # noqa: B018
         (X, index), (numbers, codes, weight) = inputs, targets
         loss, alpha, n_weights = objective
-        beta_1, beta_2, epsilon = adam
         n_in, members = network[0][0], len(theta)
         totals, squares = np.zeros(members), np.zeros(members)
         for step in range(len(rates)):
@@ -208,13 +225,15 @@ def _steps_of(sources):
                     taken[i] = given[i]
             for i in range(members):
                 totals[i] += _pass(theta[i], grad[i], n, here, network, loss, work)
-            if alpha > 0:
-                _add_decay(grad, theta, n_weights, alpha, squares)
-                totals += 0.5 * alpha * squares
             total_weight = float(n)
             if len(weight):
                 total_weight = here[2].astype(np.float64).sum()
-            _adam(theta, grad, m, v, beta_1, beta_2, 1.0 / total_weight, rates[step], epsilon)
+            scale, rate = 1.0 / total_weight, rates[step]
+            if alpha > 0:
+                _decay_and_adam(theta, grad, m, v, n_weights, alpha, adam, scale, rate, squares)
+                totals += 0.5 * alpha * squares
+            else:
+                _adam(theta, grad, m, v, *adam[:2], scale, rate, adam[2])
         return totals
 
     return steps
