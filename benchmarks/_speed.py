@@ -108,6 +108,9 @@ def limited(threads, names=()):
 
 # Measuring
 
+# Seconds until the threads of the last contestant's BLAS no longer wait in loops for more to do.
+SETTLING = 0.1
+
 
 def fit_seconds(estimator, X, y, epochs):
     """Seconds of ``fit``, which must take ``epochs`` epochs."""
@@ -122,9 +125,11 @@ def fit_seconds(estimator, X, y, epochs):
 def epoch_seconds(contestant, workload, X, y, dtype):
     """(seconds of 2k epochs - seconds of k epochs) / k: what fit does once cancels.
 
-    An epoch goes before, as the first fit after the turn of another is the slower one.
+    Fits of one epoch go before, as the first ones after the turn of another are slower.
     """
-    contestant(workload, 1, dtype).fit(X, y)
+    start = perf_counter()
+    while perf_counter() - start < SETTLING:
+        contestant(workload, 1, dtype).fit(X, y)
     k = workload.epochs
     short, long = (
         fit_seconds(contestant(workload, epochs, dtype), X, y, epochs) for epochs in (k, 2 * k)

@@ -12,6 +12,10 @@ from .objective import Objective
 # Multiply-adds of a call, some hundredths of a second: Python hears of a Ctrl-C between calls.
 CALL_PRODUCTS = 2**29
 
+# Steps of a call with several members at least, which are made member by member: the parameters of
+# one come from main memory once a call.
+JOINT_STEPS = 8
+
 # Entries of the rows that are copied for a call, where `steps` cannot read X itself.
 CALL_ENTRIES = 2**18
 
@@ -51,6 +55,7 @@ class FusedSteps:
     def __init__(self, objective, data, state, plan, network):
         self.rows, self.batch_size, self.optimizer = data.rows, plan.batch_size, plan.optimizer
         self.network, dtype = network, state.theta.dtype
+        self.least_steps = 1 if len(state.theta) == 1 else JOINT_STEPS
         loss = FUSED_LOSSES.index(_name(objective.loss))
         smoothing = float(getattr(objective.loss, "label_smoothing", 0.0))
         alpha, n_weights = float(objective.alpha), objective.network.n_weights
@@ -92,7 +97,7 @@ class FusedSteps:
         return totals, weights
 
     def _steps_of_a_call(self, grad):
-        n_steps = CALL_PRODUCTS // (3 * self.batch_size * grad.size)
+        n_steps = max(CALL_PRODUCTS // (3 * self.batch_size * grad.size), self.least_steps)
         if not self.reads_X:
             n_steps = min(n_steps, CALL_ENTRIES // (self.batch_size * int(self.network[0][0])))
         return max(1, n_steps)

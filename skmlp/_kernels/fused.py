@@ -66,6 +66,15 @@ def _softmax_loss(loss, grad, y, raw, smoothing):
 
 
 @_compile
+def _take(out, array, rows):
+    for j in range(len(rows)):
+        # With the two indices of each entry this takes twice as long.
+        given, taken = array[rows[j]], out[j]
+        for i in range(len(taken)):
+            taken[i] = given[i]
+
+
+@_compile
 def _loss(loss, grad, raw, targets, kind, smoothing):
     """Weighted sum of the losses of some rows, whose gradient by `raw` is written."""
     numbers, codes, weight = targets
@@ -213,27 +222,26 @@ def _steps_of(sources):
         (X, index), (numbers, codes, weight) = inputs, targets
         loss, alpha, n_weights = objective
         n_in, members = network[0][0], len(theta)
-        totals, squares = np.zeros(members), np.zeros(members)
-        for step in range(len(rates)):
-            part = slice(step * batch_size, (step + 1) * batch_size)
-            rows, here = index[part], (numbers[part], codes[part], weight[part])
-            n, x = len(rows), _batch(work[0], len(rows), n_in)[0]
-            for j in range(n):
-                # With the two indices of each entry this takes twice as long.
-                given, taken = X[rows[j]], x[j]
-                for i in range(n_in):
-                    taken[i] = given[i]
-            for i in range(members):
-                totals[i] += _pass(theta[i], grad[i], n, here, network, loss, work)
-            total_weight = float(n)
-            if len(weight):
-                total_weight = here[2].astype(np.float64).sum()
-            scale, rate = 1.0 / total_weight, rates[step]
-            if alpha > 0:
-                _decay_and_adam(theta, grad, m, v, n_weights, alpha, adam, scale, rate, squares)
-                totals += 0.5 * alpha * squares
-            else:
-                _adam(theta, grad, m, v, *adam[:2], scale, rate, adam[2])
+        totals, square = np.zeros(members), np.zeros(1)
+        # Member by member, as the parameters of one may fit in a cache.
+        for i in range(members):
+            own = slice(i, i + 1)
+            for step in range(len(rates)):
+                part = slice(step * batch_size, (step + 1) * batch_size)
+                rows, here = index[part], (numbers[part], codes[part], weight[part])
+                _take(_batch(work[0], len(rows), n_in)[0], X, rows)
+                totals[i] += _pass(theta[i], grad[i], len(rows), here, network, loss, work)
+                total_weight = float(len(rows))
+                if len(weight):
+                    total_weight = here[2].astype(np.float64).sum()
+                scale, rate, arrays = 1.0 / total_weight, rates[step], (theta[own], grad[own])
+                if alpha > 0:
+                    _decay_and_adam(
+                        *arrays, m[own], v[own], n_weights, alpha, adam, scale, rate, square
+                    )
+                    totals[i] += 0.5 * alpha * square[0]
+                else:
+                    _adam(*arrays, m[own], v[own], *adam[:2], scale, rate, adam[2])
         return totals
 
     return steps

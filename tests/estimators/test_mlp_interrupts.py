@@ -87,7 +87,8 @@ def interrupt_in_batch(monkeypatch, k):
     for place, name in ((Objective, "value_and_grad"), (_kernels, "steps")):
         if place is Objective or _kernels.in_use():
             monkeypatch.setattr(place, name, counted(getattr(place, name)))
-    monkeypatch.setattr(fused, "CALL_PRODUCTS", 0)  # a call for each batch
+    for bound in ("CALL_PRODUCTS", "JOINT_STEPS"):
+        monkeypatch.setattr(fused, bound, 1)  # a call for each batch
 
 
 def interrupted(model, *data, **options):
