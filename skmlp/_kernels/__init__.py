@@ -1,4 +1,4 @@
-"""The few element-wise passes that small steps consist of, by NumPy or compiled, or all in one.
+"""The few passes that small steps consist of, by NumPy or compiled; whole steps, only compiled.
 
 ``kernels.adam(...)`` is NumPy's version, or one compiled by Numba where that is installed (``pip
 install skmlp[accel]``). Which it is gets decided here and nowhere else, when the first of them is

@@ -115,13 +115,19 @@ def _product(z, x, weight):
             np.dot(rows, np.ascontiguousarray(weight[i]), z[i])
 
 
+@_compile
+def _affine(z, x, weight, bias):
+    _product(z, x, weight)
+    _add_bias(z, bias)
+
+
 def affine(z, x, weight, bias):
     """See `plain.affine`."""
     if _is_small(z, x):
-        _product(z, x, weight)
+        _affine(z, x, weight, bias)
     else:
         plain.product(x, weight, z)
-    _add_bias(z, bias)
+        _add_bias(z, bias)
 
 
 @_compile
@@ -149,11 +155,16 @@ def _sum_rows(sums, d):
                 sums[i, 0, k] += d[i, j, k]
 
 
+@_compile
+def _affine_backward(weight_grad, bias_grad, d_in, x, d, weight):
+    _products_backward(weight_grad, d_in, x, d, weight)
+    _sum_rows(bias_grad, d)
+
+
 def affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones):
     """See `plain.affine_backward`."""
     if _is_small(d, x):
-        _products_backward(weight_grad, d_in, x, d, weight)
-        _sum_rows(bias_grad, d)
+        _affine_backward(weight_grad, bias_grad, d_in, x, d, weight)
     else:
         plain.affine_backward(weight_grad, bias_grad, d_in, x, d, weight, ones)
 

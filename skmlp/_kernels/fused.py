@@ -22,7 +22,7 @@ from .compiled import (
 )
 from .plain import FUSED_LOSSES
 
-SQUARED_ERROR, LOG_LOSS, SOFTMAX = range(len(FUSED_LOSSES))
+SQUARED_ERROR, LOG_LOSS = FUSED_LOSSES.index("squared error"), FUSED_LOSSES.index("log loss")
 
 # Parts of `steps`; only as a whole is it kept on disk.
 _compile = njit(nogil=True, error_model="numpy")
